@@ -1,0 +1,1 @@
+//! BER-TLV data objects as the card reads and writes them.

@@ -1,0 +1,1 @@
+//! Tests of cancuoc against independent implementations; see `tests/`.

@@ -1,0 +1,17 @@
+//! `cancuoc` writes, reads and verifies the chip on Vietnamese identity cards (thẻ căn cước):
+//! an ICAO Doc 9303 LDS1 chip with a national DG13.
+//!
+//! The modules stand in layers; a module may use those below it, never those above:
+//!
+//! ```text
+//! cli
+//! verify   softcard
+//! issue   globalplatform   terminal   trust   pki      applets/* (seen by softcard only)
+//! lds   biometrics   document
+//! apdu   transport   (crypto primitives: crates)
+//! ```
+#![forbid(unsafe_code)]
+
+pub mod apdu;
+pub mod error;
+pub mod transport;
