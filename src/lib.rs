@@ -13,5 +13,6 @@
 #![forbid(unsafe_code)]
 
 pub mod apdu;
+pub mod cli;
 pub mod error;
 pub mod transport;
