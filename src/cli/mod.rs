@@ -8,6 +8,7 @@ mod failure;
 mod help;
 mod man;
 pub mod output;
+pub mod picture;
 pub mod secret;
 pub mod text;
 
