@@ -14,5 +14,6 @@
 
 pub mod apdu;
 pub mod cli;
+pub mod document;
 pub mod error;
 pub mod transport;

@@ -16,7 +16,10 @@ use clap::ValueEnum;
 use serde::Deserialize;
 
 /// One file for each area, so that a newcomer finds a sentence where its command is.
-const FILES: &[(&str, &str)] = &[("common", include_str!("../../i18n/common.toml"))];
+const FILES: &[(&str, &str)] = &[
+    ("common", include_str!("../../i18n/common.toml")),
+    ("document", include_str!("../../i18n/document.toml")),
+];
 
 /// A language of messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
