@@ -2,5 +2,14 @@
 //! and the card profiles that hold what differs between generations of cards.
 
 pub mod access;
+pub mod date;
+pub mod dg13;
+pub mod mrz;
+pub mod name;
+pub mod profile;
 
 pub use access::{AccessError, Can, DocumentNumber, MrzKey, PersonalNumber};
+pub use date::PartialDate;
+pub use dg13::Dg13;
+pub use mrz::{Mrz, MrzDate, MrzError};
+pub use profile::CardProfile;
