@@ -7,9 +7,11 @@ pub mod dg13;
 pub mod mrz;
 pub mod name;
 pub mod profile;
+pub mod qr;
 
 pub use access::{AccessError, Can, DocumentNumber, MrzKey, PersonalNumber};
 pub use date::PartialDate;
 pub use dg13::Dg13;
 pub use mrz::{Mrz, MrzDate, MrzError};
 pub use profile::CardProfile;
+pub use qr::QrText;
