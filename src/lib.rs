@@ -16,4 +16,5 @@ pub mod apdu;
 pub mod cli;
 pub mod document;
 pub mod error;
+pub mod issue;
 pub mod transport;

@@ -5,6 +5,7 @@
 mod completions;
 mod context;
 mod failure;
+pub mod finding;
 mod help;
 mod man;
 pub mod output;

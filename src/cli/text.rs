@@ -19,6 +19,7 @@ use serde::Deserialize;
 const FILES: &[(&str, &str)] = &[
     ("common", include_str!("../../i18n/common.toml")),
     ("document", include_str!("../../i18n/document.toml")),
+    ("record", include_str!("../../i18n/record.toml")),
 ];
 
 /// A language of messages.
