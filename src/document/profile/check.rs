@@ -106,6 +106,13 @@ impl CardProfile {
                 return invalid(format!("{} is not in number order", second.name));
             }
         }
+        // The MRZ is made of these.
+        let needed = ["personal_number", "full_name", "birth_date", "sex", "nationality"];
+        for name in needed.into_iter().chain(["issue_date", "expiry_date"]) {
+            if !fields.iter().any(|field| field.name == name && field.required) {
+                return invalid(format!("{name} must be there and required"));
+            }
+        }
         for (index, field) in fields.iter().enumerate() {
             if fields.iter().take(index).any(|other| other.name == field.name) {
                 return invalid(format!("{} stands twice", field.name));

@@ -39,6 +39,7 @@ fn refuses_profiles_that_contradict_themselves() {
         ("fid = \"010D\"", "fid = \"010E\"", "lds.data_groups"),
         ("fid = \"2F01\"", "fid = \"2F00\"", "files"),
         ("number = 2,", "number = 1,", "dg13.fields"),
+        ("name = \"full_name\"", "name = \"fullname\"", "dg13.fields"),
         ("version = \"0107\"", "version = \"107\"", "lds.version"),
     ];
     for (from, to, expected) in cases {

@@ -127,6 +127,10 @@ pub fn review(source: &[u8], loader: &dyn Loader, today: Date) -> Review {
     let mut findings = Findings::default();
     let record = json::parse(source, &mut findings)
         .and_then(|value| read(&value, loader, today, &mut findings));
+    if record.is_none() && !findings.has_errors() {
+        // Every part that is missing has its own finding; this keeps it so.
+        findings.error("$", "record_incomplete", &[]);
+    }
     let record = record.filter(|_| !findings.has_errors());
     Review { findings: findings.into_list(), record }
 }

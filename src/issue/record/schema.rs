@@ -74,6 +74,10 @@ fn condition(profile: &CardProfile) -> Value {
     })
 }
 
+/// Dates of which day and month may be unknown.
+const PARTIAL_DATE: &str =
+    r"[0-9]{4}|[0-9]{4}-[0-9]{2}|([0-9]{2}|--|__)/[0-9]{4}|(00|--|__)/([0-9]{2}|--|__)/[0-9]{4}";
+
 fn field_schema(field: &FieldLayout) -> Value {
     let nullable = |kind: &str| {
         if field.required { json!(kind) } else { json!([kind, "null"]) }
@@ -88,9 +92,9 @@ fn field_schema(field: &FieldLayout) -> Value {
     match field.kind {
         FieldKind::PersonalNumber => pattern("[0-9]{12}"),
         FieldKind::OldNumber => pattern("[0-9]{9}"),
-        FieldKind::Date if field.name == "birth_date" => pattern(&format!(
-            "{ISO_DATE}|{SLASHED_DATE}|[0-9]{{4}}|[0-9]{{4}}-[0-9]{{2}}|[0-9]{{2}}/[0-9]{{4}}|(00|--|__)/([0-9]{{2}}|--|__)/[0-9]{{4}}"
-        )),
+        FieldKind::Date if field.name == "birth_date" => {
+            pattern(&format!("{ISO_DATE}|{SLASHED_DATE}|{PARTIAL_DATE}"))
+        }
         FieldKind::Date => pattern(&format!("{ISO_DATE}|{SLASHED_DATE}")),
         // Words without digits say that there is no expiry.
         FieldKind::Expiry => pattern(&format!("{ISO_DATE}|{SLASHED_DATE}|[^0-9]+")),
