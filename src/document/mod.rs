@@ -4,6 +4,7 @@
 pub mod access;
 pub mod date;
 pub mod dg13;
+pub mod keys;
 pub mod mrz;
 pub mod name;
 pub mod profile;
@@ -12,6 +13,7 @@ pub mod qr;
 pub use access::{AccessError, Can, DocumentNumber, MrzKey, PersonalNumber};
 pub use date::PartialDate;
 pub use dg13::Dg13;
+pub use keys::AccessKeys;
 pub use mrz::{Mrz, MrzDate, MrzError};
 pub use profile::CardProfile;
 pub use qr::QrText;

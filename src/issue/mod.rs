@@ -1,7 +1,12 @@
 //! Data preparation: from a holder's record to the image of a card.
 
 pub mod finding;
+pub mod image;
 pub mod record;
 
 pub use finding::{Finding, Severity};
+pub use image::{
+    AccessRule, ActiveAuthenticationKey, CardImage, ChipAuthenticationKey, ImageFile, Location,
+    PaceConfiguration,
+};
 pub use record::{LoadError, Loader, Record, Review, check, review};

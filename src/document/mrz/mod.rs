@@ -9,6 +9,7 @@
 mod build;
 mod check_digit;
 mod date;
+mod key;
 mod layout;
 
 use core::fmt;

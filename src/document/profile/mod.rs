@@ -8,6 +8,8 @@ pub(crate) mod notation;
 
 use std::sync::OnceLock;
 
+use cancuoc_primitives::curve::Curve;
+use cancuoc_primitives::hash::HashAlgorithm;
 use const_oid::ObjectIdentifier;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -259,6 +261,18 @@ pub enum HashName {
     Sha512,
 }
 
+impl From<HashName> for HashAlgorithm {
+    fn from(name: HashName) -> Self {
+        match name {
+            HashName::Sha1 => Self::Sha1,
+            HashName::Sha224 => Self::Sha224,
+            HashName::Sha256 => Self::Sha256,
+            HashName::Sha384 => Self::Sha384,
+            HashName::Sha512 => Self::Sha512,
+        }
+    }
+}
+
 /// An elliptic curve by name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[allow(missing_docs)]
@@ -275,6 +289,19 @@ pub enum CurveName {
     BrainpoolP384r1,
     #[serde(rename = "brainpoolP512r1")]
     BrainpoolP512r1,
+}
+
+impl From<CurveName> for Curve {
+    fn from(name: CurveName) -> Self {
+        match name {
+            CurveName::P256 => Self::P256,
+            CurveName::P384 => Self::P384,
+            CurveName::P521 => Self::P521,
+            CurveName::BrainpoolP256r1 => Self::BrainpoolP256r1,
+            CurveName::BrainpoolP384r1 => Self::BrainpoolP384r1,
+            CurveName::BrainpoolP512r1 => Self::BrainpoolP512r1,
+        }
+    }
 }
 
 impl CardProfile {
