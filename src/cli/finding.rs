@@ -119,6 +119,17 @@ mod tests {
     }
 
     #[test]
+    fn has_a_name_in_both_languages_for_every_field_of_a_card() {
+        for profile in crate::document::CardProfile::NAMES {
+            let profile = crate::document::CardProfile::builtin(profile).unwrap();
+            for field in &profile.dg13.fields {
+                let key = format!("field.{}", field.name);
+                assert!(super::super::text::find(Lang::Vi, &key, &[]).is_some(), "{key}");
+            }
+        }
+    }
+
+    #[test]
     fn gives_path_severity_code_and_message_as_json() {
         let finding = Finding {
             path: "$.fields".to_owned(),

@@ -17,6 +17,7 @@
 mod build;
 mod decode;
 mod findings;
+mod json;
 mod layout;
 mod view;
 

@@ -243,6 +243,29 @@ fn survives_deep_nesting() {
 }
 
 #[test]
+fn gives_the_fields_of_the_record_as_json() {
+    let source = include_str!("../../../testvectors/specimen/record.json");
+    let record: serde_json::Value = serde_json::from_str(source).unwrap();
+    let mut expected = record["fields"].clone();
+    for (name, date) in
+        [("birth_date", "01/01/2000"), ("issue_date", "01/07/2021"), ("expiry_date", "01/01/2040")]
+    {
+        expected[name] = date.into();
+    }
+    let dg13 = Dg13::decode(&specimen()).unwrap();
+    assert_eq!(dg13.view(&layout()).to_json(), expected);
+}
+
+#[test]
+fn gives_unknown_and_invalid_fields_as_hexadecimal_json() {
+    let members = [member(9, &hex!("0C 02 C3 28")), member(17, &hex!("04 01 FF"))].concat();
+    let expected = serde_json::json!({
+        "residence": { "hex": "0C02C328" }, "field_17": { "hex": "0401FF" }
+    });
+    assert_eq!(with_members(&members).view(&layout()).to_json(), expected);
+}
+
+#[test]
 fn shows_nothing_personal_in_debug_output() {
     let dg13 = Dg13::decode(&specimen()).unwrap();
     let text = format!("{dg13:?} {:?}", dg13.fields());
