@@ -13,8 +13,10 @@
 #![forbid(unsafe_code)]
 
 pub mod apdu;
+pub mod biometrics;
 pub mod cli;
 pub mod document;
 pub mod error;
 pub mod issue;
+pub mod lds;
 pub mod transport;

@@ -18,6 +18,7 @@ use serde::Deserialize;
 /// One file for each area, so that a newcomer finds a sentence where its command is.
 const FILES: &[(&str, &str)] = &[
     ("common", include_str!("../../i18n/common.toml")),
+    ("lds", include_str!("../../i18n/lds.toml")),
     ("document", include_str!("../../i18n/document.toml")),
     ("record", include_str!("../../i18n/record.toml")),
 ];

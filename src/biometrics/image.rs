@@ -1,0 +1,183 @@
+//! Pictures from cards: what they are, and decoding them under limits.
+//!
+//! A picture is hostile: its size is read and judged before memory is taken for its pixels, and
+//! the decoders are memory-safe.
+
+use std::io::Cursor;
+
+use ::image::{DynamicImage, ImageReader, Limits, RgbImage};
+use thiserror::Error;
+
+use crate::error::ErrorCode;
+
+/// Most pixels of a picture that is decoded: far above any portrait, far below a bomb.
+pub const MAX_PIXELS: u64 = 16_000_000;
+const MAX_SIDE: u32 = 8_192;
+
+/// The format of a picture by its first bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ImageFormat {
+    /// JPEG.
+    Jpeg,
+    /// JPEG 2000, in a JP2 file or as a bare codestream.
+    Jpeg2000,
+    /// PNG.
+    Png,
+}
+
+/// Why a picture cannot be decoded.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum ImageError {
+    /// Neither JPEG, JPEG 2000 nor PNG.
+    #[error("picture of unknown format")]
+    UnknownFormat,
+    /// Larger than any portrait is.
+    #[error("picture of {width} x {height} pixels is too large to decode")]
+    TooLarge {
+        /// Width announced.
+        width: u32,
+        /// Height announced.
+        height: u32,
+    },
+    /// The decoder refused it.
+    #[error("picture cannot be decoded: {0}")]
+    Malformed(String),
+}
+
+impl ErrorCode for ImageError {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::UnknownFormat => "image_format_unknown",
+            Self::TooLarge { .. } => "image_too_large",
+            Self::Malformed(_) => "image_malformed",
+        }
+    }
+}
+
+impl ImageFormat {
+    /// The format that the first bytes tell.
+    #[must_use]
+    pub fn sniff(bytes: &[u8]) -> Option<Self> {
+        const JP2_SIGNATURE: &[u8] = &[0, 0, 0, 12, b'j', b'P', b' ', b' '];
+        if bytes.starts_with(&[0xFF, 0xD8, 0xFF]) {
+            Some(Self::Jpeg)
+        } else if bytes.starts_with(JP2_SIGNATURE) || bytes.starts_with(&[0xFF, 0x4F, 0xFF, 0x51]) {
+            Some(Self::Jpeg2000)
+        } else if bytes.starts_with(b"\x89PNG\r\n\x1a\n") {
+            Some(Self::Png)
+        } else {
+            None
+        }
+    }
+
+    /// Ending of a file's name.
+    #[must_use]
+    pub const fn extension(self) -> &'static str {
+        match self {
+            Self::Jpeg => "jpg",
+            Self::Jpeg2000 => "jp2",
+            Self::Png => "png",
+        }
+    }
+}
+
+/// Decodes a picture.
+///
+/// # Errors
+/// [`ImageError`].
+pub fn decode(bytes: &[u8]) -> Result<RgbImage, ImageError> {
+    match ImageFormat::sniff(bytes).ok_or(ImageError::UnknownFormat)? {
+        ImageFormat::Jpeg2000 => decode_jpeg2000(bytes),
+        ImageFormat::Jpeg => decode_with_limits(bytes, ::image::ImageFormat::Jpeg),
+        ImageFormat::Png => decode_with_limits(bytes, ::image::ImageFormat::Png),
+    }
+}
+
+fn check_size(width: u32, height: u32) -> Result<(), ImageError> {
+    let pixels = u64::from(width) * u64::from(height);
+    if pixels > MAX_PIXELS || width > MAX_SIDE || height > MAX_SIDE {
+        return Err(ImageError::TooLarge { width, height });
+    }
+    Ok(())
+}
+
+fn malformed(error: impl ToString) -> ImageError {
+    ImageError::Malformed(error.to_string())
+}
+
+fn decode_with_limits(bytes: &[u8], format: ::image::ImageFormat) -> Result<RgbImage, ImageError> {
+    let reader = || ImageReader::with_format(Cursor::new(bytes), format);
+    let (width, height) = reader().into_dimensions().map_err(malformed)?;
+    check_size(width, height)?;
+    let mut reader = reader();
+    let mut limits = Limits::default();
+    limits.max_image_width = Some(MAX_SIDE);
+    limits.max_image_height = Some(MAX_SIDE);
+    limits.max_alloc = Some(MAX_PIXELS * 8);
+    reader.limits(limits);
+    reader.decode().map(DynamicImage::into_rgb8).map_err(malformed)
+}
+
+fn decode_jpeg2000(bytes: &[u8]) -> Result<RgbImage, ImageError> {
+    // The decoder is memory-safe, but indexes by what the picture says: a panic of it is a
+    // malformed picture, not a defect of ours.
+    std::panic::catch_unwind(|| decode_jpeg2000_inner(bytes))
+        .unwrap_or_else(|_| Err(malformed("the JPEG 2000 decoder gave up")))
+}
+
+fn decode_jpeg2000_inner(bytes: &[u8]) -> Result<RgbImage, ImageError> {
+    let refused = |e| ImageError::Malformed(format!("{e:?}"));
+    let settings = hayro_jpeg2000::DecodeSettings::default();
+    let picture = hayro_jpeg2000::Image::new(bytes, &settings).map_err(refused)?;
+    let (width, height) = (picture.width(), picture.height());
+    check_size(width, height)?;
+    let mut context = hayro_jpeg2000::DecoderContext::default();
+    let decoded = picture.decode(&mut context).map_err(refused)?;
+    let channels = decoded.components().len();
+    let samples = decoded.data_u8();
+    let rgb: Vec<u8> = match channels {
+        1 => samples.iter().flat_map(|g| [*g; 3]).collect(),
+        2 => samples.chunks_exact(2).flat_map(|p| [p[0]; 3]).collect(),
+        3 => samples,
+        4 => samples.chunks_exact(4).flat_map(|p| [p[0], p[1], p[2]]).collect(),
+        n => return Err(ImageError::Malformed(format!("{n} colour channels"))),
+    };
+    RgbImage::from_raw(width, height, rgb).ok_or_else(|| malformed("size does not fit the pixels"))
+}
+
+/// A decoded picture as a PNG file.
+///
+/// # Errors
+/// [`ImageError::Malformed`] when the picture has no pixels.
+pub fn to_png(picture: &RgbImage) -> Result<Vec<u8>, ImageError> {
+    let mut out = Cursor::new(Vec::new());
+    picture.write_to(&mut out, ::image::ImageFormat::Png).map_err(malformed)?;
+    Ok(out.into_inner())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn decodes_what_it_encodes_as_png() {
+        let picture = RgbImage::from_pixel(3, 2, ::image::Rgb([1, 2, 3]));
+        assert_eq!(decode(&to_png(&picture).unwrap()), Ok(picture));
+    }
+
+    #[test]
+    fn refuses_a_huge_picture_by_its_header() {
+        // A JPEG whose frame header announces 65 535 x 65 535 pixels.
+        let bomb = [
+            0xFF, 0xD8, 0xFF, 0xC0, 0, 17, 8, 0xFF, 0xFF, 0xFF, 0xFF, 3, 1, 0x11, 0, 2, 0x11, 0, 3,
+            0x11, 0, 0xFF, 0xDA, 0, 8, 1, 1, 0, 0, 63, 0, 0,
+        ];
+        assert_eq!(decode(&bomb), Err(ImageError::TooLarge { width: 65_535, height: 65_535 }));
+    }
+
+    #[test]
+    fn refuses_what_is_no_picture() {
+        assert_eq!(decode(b"GIF89a"), Err(ImageError::UnknownFormat));
+        assert!(matches!(decode(&[0xFF, 0xD8, 0xFF, 0xD9]), Err(ImageError::Malformed(_))));
+    }
+}

@@ -1,0 +1,7 @@
+//! Biometric records and pictures: ISO/IEC 19794-5 faces, decoding of pictures under limits.
+
+mod face;
+mod image;
+
+pub use face::{FaceError, FaceImage, FaceRecord};
+pub use image::{ImageError, ImageFormat, MAX_PIXELS, decode, to_png};

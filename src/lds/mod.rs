@@ -1,0 +1,39 @@
+//! The files of the Logical Data Structure (ICAO Doc 9303-10), read and written.
+//!
+//! Decoding is a view on the bytes that were read; what is hashed or signed stays those bytes.
+
+mod asn1;
+mod atr_info;
+mod com;
+mod data_group;
+mod dg2;
+mod dir;
+mod error;
+mod file;
+mod public_key;
+mod security_infos;
+mod signature;
+pub mod sod;
+
+pub use asn1::{Element, tag, write};
+pub use atr_info::AtrInfo;
+pub use com::Com;
+pub use data_group::{
+    decode_dg1, decode_dg15, encode_dg1, encode_dg14, encode_dg15, security_infos_of_dg14,
+};
+pub use dg2::{BiometricTemplate, Dg2};
+pub use dir::Dir;
+pub use error::LdsError;
+pub use file::{DgNumber, FileId, ShortFileId};
+pub use public_key::{ParameterForm, PublicKey, PublicKeyError};
+pub use security_infos::{
+    ChipAuthenticationInfo, ChipAuthenticationPublicKeyInfo, KeyAgreement, Mapping, PaceInfo,
+    PaceProtocol, SecurityInfo, SecurityInfoKind, SecurityInfos, oids,
+};
+pub use signature::{SignatureAlgorithm, SignatureFault};
+
+/// Application identifier of the eMRTD application LDS1 (ICAO 9303-10 §3.5.1).
+pub const LDS1_AID: [u8; 7] = [0xA0, 0x00, 0x00, 0x02, 0x47, 0x10, 0x01];
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,186 @@
+use super::*;
+use hex_literal::hex;
+use proptest::prelude::*;
+
+/// EF.CardAccess as seen on cards.
+const CARD_ACCESS: [u8; 54] = hex!(
+    "3134300d060804007f0007020202020101300f060a04007f000702020302020201013012060a04007f0007020204020202010202010d"
+);
+const SOD: &[u8] = include_bytes!("../../testvectors/bsi-tr03105-5/EF_SOD.bin");
+const SOD_2008: &[u8] = include_bytes!("../../testvectors/bsi-2008/EF_SOD.bin");
+const DG2: &[u8] = include_bytes!("../../testvectors/bsi-tr03105-5/Datagroup2.bin");
+const DG14: &[u8] = include_bytes!("../../testvectors/bsi-tr03105-5/Datagroup14.bin");
+const DG14_2008: &[u8] = include_bytes!("../../testvectors/bsi-2008/Datagroup14.bin");
+const DG15: &[u8] = include_bytes!("../../testvectors/bsi-tr03105-5/Datagroup15.bin");
+const DG1: &[u8] = include_bytes!("../../testvectors/bsi-tr03105-5/Datagroup1.bin");
+const COM: &[u8] = include_bytes!("../../testvectors/bsi-tr03105-5/EF_COM.bin");
+
+#[test]
+fn reads_the_card_access_seen_on_cards() {
+    use cancuoc_primitives::cipher::BlockCipher;
+    let infos = SecurityInfos::decode("EF.CardAccess", &CARD_ACCESS).unwrap();
+    assert_eq!(infos.encode(), CARD_ACCESS);
+    let pace: Vec<_> = infos.pace().collect();
+    assert_eq!(pace.len(), 1);
+    assert_eq!(pace[0].parameter_id, Some(13));
+    assert_eq!(pace[0].protocol.mapping, Mapping::Generic);
+    assert_eq!(pace[0].protocol.cipher, BlockCipher::Aes128);
+    assert_eq!(infos.chip_authentication().count(), 1);
+}
+
+#[test]
+fn writes_the_card_access_seen_on_cards() {
+    use cancuoc_primitives::cipher::BlockCipher;
+    let protocol = PaceProtocol {
+        agreement: KeyAgreement::Ecdh,
+        mapping: Mapping::Generic,
+        cipher: BlockCipher::Aes128,
+    };
+    let infos = SecurityInfos::from_kinds([
+        SecurityInfoKind::Pace(PaceInfo { protocol, version: 2, parameter_id: Some(13) }),
+        SecurityInfoKind::ChipAuthentication(ChipAuthenticationInfo {
+            agreement: KeyAgreement::Ecdh,
+            cipher: BlockCipher::Aes128,
+            version: 1,
+            key_id: None,
+        }),
+        SecurityInfoKind::TerminalAuthentication { version: 1 },
+    ]);
+    assert_eq!(infos.encode(), CARD_ACCESS);
+}
+
+#[test]
+fn specimen_files_come_back_byte_for_byte() {
+    assert_eq!(Com::decode(COM).unwrap().encode(), COM);
+    assert_eq!(encode_dg1(decode_dg1(DG1).unwrap()), DG1);
+    assert_eq!(Dg2::decode(DG2).unwrap().encode(), DG2);
+    for dg14 in [DG14, DG14_2008] {
+        assert_eq!(encode_dg14(&security_infos_of_dg14(dg14).unwrap()), dg14);
+    }
+}
+
+#[test]
+fn the_specimen_portrait_is_a_picture() {
+    let dg2 = Dg2::decode(DG2).unwrap();
+    let record = crate::biometrics::FaceRecord::decode(&dg2.templates[0].data).unwrap();
+    assert_eq!(record.encode(), dg2.templates[0].data);
+    let picture = crate::biometrics::decode(&record.images[0].data).unwrap();
+    // The specimen's record announces another size than its picture has.
+    assert_eq!(picture.dimensions(), (413, 531));
+}
+
+#[test]
+fn specimen_keys_are_read() {
+    assert!(decode_dg15(DG15).is_ok());
+    let infos = security_infos_of_dg14(DG14).unwrap();
+    let key = infos.chip_authentication_keys().next().unwrap();
+    let (key, form) = PublicKey::from_spki_der(&key.spki).unwrap();
+    assert_eq!(PublicKey::from_spki_der(&key.to_spki_der(form)).unwrap(), (key, form));
+}
+
+#[test]
+fn the_specimen_security_objects_are_read() {
+    for (sod, hash, groups) in [
+        (SOD, const_oid::db::rfc5912::ID_SHA_256, vec![1, 2, 3, 14, 4]),
+        (SOD_2008, const_oid::db::rfc5912::ID_SHA_1, vec![1, 2, 3, 14]),
+    ] {
+        let sod = Sod::decode(sod).unwrap();
+        let object = sod.security_object().unwrap();
+        assert_eq!(object.hash_algorithm, hash);
+        assert_eq!(object.hashes.iter().map(|(n, _)| *n).collect::<Vec<_>>(), groups);
+        assert_eq!(sod.signers.len(), 1);
+        let attributes = sod.signers[0].attributes().unwrap().unwrap();
+        assert_eq!(attributes.message_digests.len(), 1);
+    }
+}
+
+use super::sod::{LdsSecurityObject, Sod};
+
+#[test]
+fn a_security_object_of_version_1_comes_back() {
+    let object = LdsSecurityObject {
+        version: 1,
+        hash_algorithm: const_oid::db::rfc5912::ID_SHA_256,
+        hashes: vec![(1, vec![7; 32]), (13, vec![8; 32])],
+        lds_version: Some(("0108".into(), "040000".into())),
+    };
+    assert_eq!(LdsSecurityObject::decode(&object.encode()), Ok(object));
+}
+
+#[test]
+fn refuses_a_com_with_trailing_bytes() {
+    let mut bytes = COM.to_vec();
+    bytes.push(0);
+    assert!(matches!(Com::decode(&bytes), Err(LdsError::Tlv { .. })));
+}
+
+#[test]
+fn atr_info_and_dir_come_back() {
+    let info = AtrInfo {
+        card_capabilities: vec![0xF8, 0x21, 0xC0],
+        max_command_length: Some(65_544),
+        max_response_length: Some(65_538),
+    };
+    assert_eq!(AtrInfo::decode(&info.encode()), Ok(info.clone()));
+    assert!(info.extended_length());
+    let dir = Dir { applications: vec![LDS1_AID.to_vec()] };
+    assert_eq!(Dir::decode(&dir.encode()), Ok(dir));
+}
+
+#[test]
+fn signature_algorithms_come_back() {
+    use cancuoc_primitives::hash::HashAlgorithm;
+    for hash in HashAlgorithm::ALL {
+        for algorithm in [
+            SignatureAlgorithm::Ecdsa(hash),
+            SignatureAlgorithm::EcdsaPlain(hash),
+            SignatureAlgorithm::RsaPkcs1(hash),
+            SignatureAlgorithm::RsaPss { hash, salt_len: 32 },
+        ] {
+            assert_eq!(SignatureAlgorithm::from_der(&algorithm.to_der(), None), Ok(algorithm));
+        }
+    }
+}
+
+#[test]
+fn an_rsa_key_under_an_ecdsa_algorithm_is_refused() {
+    use cancuoc_primitives::hash::HashAlgorithm;
+    let key = decode_dg15(DG15).unwrap();
+    let algorithm = match key {
+        PublicKey::Rsa(_) => SignatureAlgorithm::Ecdsa(HashAlgorithm::Sha256),
+        PublicKey::Ec(_) => SignatureAlgorithm::RsaPkcs1(HashAlgorithm::Sha256),
+    };
+    assert_eq!(algorithm.verify(&key, b"", &[0; 128]), Err(SignatureFault::KeyMismatch));
+}
+
+/// Flips bytes of a good file: readers of hostile files must give an error or a value, no panic.
+fn mutate(bytes: &[u8], changes: &[(usize, u8)], cut: usize) -> Vec<u8> {
+    let mut bytes = bytes.to_vec();
+    for (position, value) in changes {
+        let length = bytes.len();
+        bytes[position % length] = *value;
+    }
+    bytes.truncate(bytes.len() - cut % bytes.len());
+    bytes
+}
+
+proptest! {
+    #[test]
+    fn reading_mutated_files_never_panics(
+        changes in prop::collection::vec((any::<usize>(), any::<u8>()), 0..8),
+        cut in 0usize..40,
+    ) {
+        let _ = Sod::decode(&mutate(SOD, &changes, cut)).map(|s| {
+            let _ = s.security_object();
+            s.signers.iter().for_each(|i| { let _ = i.attributes(); });
+        });
+        let _ = SecurityInfos::decode("EF.CardAccess", &mutate(&CARD_ACCESS, &changes, cut));
+        let _ = security_infos_of_dg14(&mutate(DG14, &changes, cut));
+        let _ = decode_dg15(&mutate(DG15, &changes, cut));
+        let _ = Com::decode(&mutate(COM, &changes, cut));
+        let _ = decode_dg1(&mutate(DG1, &changes, cut));
+        let _ = Dg2::decode(&mutate(&DG2[..200], &changes, cut));
+        let _ = AtrInfo::decode(&mutate(COM, &changes, cut));
+        let _ = Dir::decode(&mutate(COM, &changes, cut));
+    }
+}
