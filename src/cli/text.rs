@@ -19,6 +19,7 @@ use serde::Deserialize;
 const FILES: &[(&str, &str)] = &[
     ("common", include_str!("../../i18n/common.toml")),
     ("lds", include_str!("../../i18n/lds.toml")),
+    ("globalplatform", include_str!("../../i18n/globalplatform.toml")),
     ("document", include_str!("../../i18n/document.toml")),
     ("issue", include_str!("../../i18n/issue.toml")),
     ("record", include_str!("../../i18n/record.toml")),
