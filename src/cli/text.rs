@@ -21,7 +21,6 @@ const FILES: &[(&str, &str)] = &[
     ("lds", include_str!("../../i18n/lds.toml")),
     ("globalplatform", include_str!("../../i18n/globalplatform.toml")),
     ("document", include_str!("../../i18n/document.toml")),
-    ("issue", include_str!("../../i18n/issue.toml")),
     ("record", include_str!("../../i18n/record.toml")),
 ];
 

@@ -1,3 +1,213 @@
-//! The ICAO Doc 9303 LDS1 application as it runs on the card.
+//! The ICAO Doc 9303 LDS1 application as it runs on the card: file system, Basic Access Control,
+//! PACE, secure messaging, Chip Authentication, Active Authentication, personalisation.
+//!
+//! Written from ICAO 9303-10 and -11, BSI TR-03110 and ISO/IEC 7816-4. It knows nothing of files,
+//! sockets or clocks, and nothing of how the reader side of this project reads the specifications.
 #![no_std]
 #![forbid(unsafe_code)]
+
+extern crate alloc;
+
+mod active_authentication;
+mod bac;
+mod chip_authentication;
+mod files;
+mod key_derivation;
+mod pace;
+mod personalize;
+mod secure_messaging;
+mod store;
+
+use alloc::vec::Vec;
+
+use cancuoc_card_runtime::{
+    Application, Command, Environment, NonVolatileMemory, Response, StatusWord,
+};
+
+use crate::files::Directory;
+use crate::pace::PaceState;
+use crate::secure_messaging::{SecureMessaging, SmError};
+use crate::store::{LifeCycle, Location};
+
+/// Application identifier of LDS1 (ICAO 9303-10 §3.5.1).
+pub const AID: [u8; 7] = [0xA0, 0x00, 0x00, 0x02, 0x47, 0x10, 0x01];
+
+/// The application and what it remembers between two commands.
+#[derive(Default)]
+pub struct Emrtd {
+    session: Session,
+}
+
+/// Everything that ends with power, and most of which ends with secure messaging.
+#[derive(Default)]
+struct Session {
+    directory: Directory,
+    /// Challenge of GET CHALLENGE, good for one use.
+    challenge: Option<[u8; 8]>,
+    pace: PaceState,
+    /// Chip Authentication key and protocol chosen by MSE:Set AT.
+    chip_authentication: Option<chip_authentication::Selected>,
+    secure_messaging: Option<SecureMessaging>,
+    /// Keys that take over after the response to the current command.
+    next_secure_messaging: Option<SecureMessaging>,
+}
+
+impl Session {
+    /// Whether BAC or PACE opened the application.
+    const fn is_open(&self) -> bool {
+        self.secure_messaging.is_some()
+    }
+
+    /// Ends secure messaging and all that it opened.
+    fn close(&mut self) {
+        let location = self.directory.location;
+        *self = Self::default();
+        self.directory.location = location;
+    }
+}
+
+impl Application for Emrtd {
+    fn aid(&self) -> &[u8] {
+        &AID
+    }
+
+    fn power_on(&mut self, _: &mut Environment<'_>) {
+        self.session = Session::default();
+    }
+
+    fn select(&mut self, environment: &mut Environment<'_>, command: &Command<'_>) -> Response {
+        // A command without secure messaging ends the session (ICAO 9303-11 §9.8.3).
+        self.session.close();
+        self.select_application(environment, command).into()
+    }
+
+    fn deselect(&mut self) {
+        self.session = Session::default();
+    }
+
+    fn process(&mut self, environment: &mut Environment<'_>, command: &Command<'_>) -> Response {
+        if command.cla & 0x0C == 0x0C {
+            return self.process_protected(environment, command);
+        }
+        if command.cla & !0x10 != 0 {
+            return StatusWord::CLA_NOT_SUPPORTED.into();
+        }
+        if self.session.is_open() {
+            self.session.close();
+            return StatusWord::SM_MISSING.into();
+        }
+        let response = self.execute(environment, command, command.ne.unwrap_or(0));
+        self.session.secure_messaging = self.session.next_secure_messaging.take();
+        response
+    }
+
+    fn personalize(
+        &mut self,
+        environment: &mut Environment<'_>,
+        identifier: u16,
+        data: &[u8],
+    ) -> Result<(), StatusWord> {
+        personalize::data_grouping(environment.memory, identifier, data)
+    }
+
+    fn is_default_selected(&self, memory: &dyn NonVolatileMemory) -> bool {
+        store::life_cycle(memory) != LifeCycle::Blank
+    }
+}
+
+impl Emrtd {
+    /// Unwraps, executes, wraps. Any fault of secure messaging ends the session and is answered
+    /// without it (ICAO 9303-11 §9.8.3).
+    fn process_protected(
+        &mut self,
+        environment: &mut Environment<'_>,
+        command: &Command<'_>,
+    ) -> Response {
+        let Some(mut messaging) = self.session.secure_messaging.take() else {
+            return StatusWord::SM_INCORRECT.into();
+        };
+        let inner = match messaging.unwrap(command) {
+            Ok(inner) => inner,
+            Err(error) => {
+                self.session.close();
+                return match error {
+                    SmError::Missing => StatusWord::SM_MISSING.into(),
+                    SmError::Incorrect => StatusWord::SM_INCORRECT.into(),
+                };
+            }
+        };
+        let room = messaging.room(command.ne.unwrap_or(256));
+        // Commands ask whether the session is open, so it is back in place meanwhile.
+        self.session.secure_messaging = Some(messaging);
+        let response = self.execute(environment, &inner.command(), room);
+        let Some(mut messaging) = self.session.secure_messaging.take() else {
+            return response;
+        };
+        let wrapped = messaging.wrap(&response, command.ins & 1 == 1);
+        self.session.secure_messaging =
+            Some(self.session.next_secure_messaging.take().unwrap_or(messaging));
+        wrapped
+    }
+
+    /// A plain command. `room` is how many bytes of data the response may have.
+    fn execute(
+        &mut self,
+        environment: &mut Environment<'_>,
+        command: &Command<'_>,
+        room: usize,
+    ) -> Response {
+        if store::life_cycle(environment.memory) == LifeCycle::Blank {
+            return StatusWord::CONDITIONS.into();
+        }
+        let session = &mut self.session;
+        let result = match (command.ins, command.p1, command.p2) {
+            (0xA4, 0x04, _) => self.select_application(environment, command),
+            (0xA4, ..) => files::select(session, environment.memory, command),
+            (0xB0, ..) => return files::read_binary(session, environment.memory, command, room),
+            (0xB1, ..) => {
+                return files::read_binary_odd(session, environment.memory, command, room);
+            }
+            (0x84, ..) => bac::get_challenge(session, environment, command),
+            (0x82, ..) => bac::external_authenticate(session, environment, command),
+            (0x22, 0xC1, 0xA4) => pace::set_authentication_template(session, environment, command),
+            (0x22, 0x41, 0xA6) => {
+                chip_authentication::set_key_agreement(session, environment.memory, command)
+            }
+            (0x22, 0x41, 0xA4) => {
+                chip_authentication::set_authentication(session, environment.memory, command)
+            }
+            (0x22, ..) => Err(StatusWord::WRONG_P1P2),
+            (0x86, 0, 0) if session.chip_authentication.is_some() => {
+                chip_authentication::general_authenticate(session, environment.memory, command)
+            }
+            (0x86, 0, 0) => pace::general_authenticate(session, environment, command),
+            (0x86, ..) => Err(StatusWord::WRONG_P1P2),
+            (0x88, 0, 0) => {
+                active_authentication::internal_authenticate(session, environment, command)
+            }
+            (0x88, ..) => Err(StatusWord::WRONG_P1P2),
+            _ => Err(StatusWord::INS_NOT_SUPPORTED),
+        };
+        result.into()
+    }
+
+    /// SELECT by application identifier (ISO/IEC 7816-4 §11.2.2).
+    fn select_application(
+        &mut self,
+        environment: &mut Environment<'_>,
+        command: &Command<'_>,
+    ) -> Result<Vec<u8>, StatusWord> {
+        if store::life_cycle(environment.memory) == LifeCycle::Blank {
+            return Err(StatusWord::NOT_FOUND);
+        }
+        if command.data.len() < 5 || !AID.starts_with(command.data) {
+            return Err(StatusWord::NOT_FOUND);
+        }
+        self.session.directory = Directory { location: Location::Lds1, current: None };
+        match command.p2 {
+            0x0C => Ok(Vec::new()),
+            0x00 | 0x04 => Ok(files::control_information(&AID)),
+            _ => Err(StatusWord::WRONG_P1P2),
+        }
+    }
+}

@@ -1,0 +1,175 @@
+//! Selecting and reading files (ISO/IEC 7816-4 §11.2, §11.3; ICAO 9303-10 §3.6).
+
+use alloc::vec::Vec;
+
+use cancuoc_card_runtime::tlv;
+use cancuoc_card_runtime::{Command, NonVolatileMemory, Response, StatusWord};
+
+use crate::Session;
+use crate::store::{self, Access, FileHeader, Location};
+
+const MASTER_FILE: [u8; 2] = [0x3F, 0x00];
+
+/// Where the session stands in the file system.
+#[derive(Default)]
+pub struct Directory {
+    /// Current directory.
+    pub location: Location,
+    /// Identifier of the current file.
+    pub current: Option<u16>,
+}
+
+/// File control information with an application's identifier.
+pub fn control_information(aid: &[u8]) -> Vec<u8> {
+    tlv::object(0x6F, &tlv::object(0x84, aid))
+}
+
+/// SELECT of the master file or of a file by its identifier.
+pub fn select(
+    session: &mut Session,
+    memory: &dyn NonVolatileMemory,
+    command: &Command<'_>,
+) -> Result<Vec<u8>, StatusWord> {
+    if !matches!(command.p2, 0x00 | 0x04 | 0x0C) {
+        return Err(StatusWord::WRONG_P1P2);
+    }
+    let master_file = match (command.p1, command.data) {
+        (0x00, data) => data.is_empty() || data == MASTER_FILE,
+        (0x02, _) => false,
+        _ => return Err(StatusWord::WRONG_P1P2),
+    };
+    if master_file {
+        session.directory = Directory::default();
+        return Ok(Vec::new());
+    }
+    let identifier = <[u8; 2]>::try_from(command.data).map(u16::from_be_bytes).map_err(|_| {
+        if command.data.is_empty() { StatusWord::WRONG_LENGTH } else { StatusWord::WRONG_DATA }
+    })?;
+    let file = FileHeader::find(memory, session.directory.location, identifier)
+        .ok_or(StatusWord::NOT_FOUND)?;
+    check_access(session, &file)?;
+    session.directory.current = Some(identifier);
+    if command.p2 == 0x0C || command.ne.is_none() {
+        return Ok(Vec::new());
+    }
+    let size = (file.size as u32).to_be_bytes();
+    let size = if size[1] == 0 { &size[2..] } else { &size[1..] };
+    let information =
+        [tlv::object(0x80, size), tlv::object(0x83, &identifier.to_be_bytes())].concat();
+    Ok(tlv::object(0x62, &information))
+}
+
+fn check_access(session: &Session, file: &FileHeader) -> Result<(), StatusWord> {
+    let allowed = match file.access {
+        Access::Always => true,
+        Access::AfterAccessControl => session.is_open(),
+        // Rights come from Terminal Authentication alone.
+        Access::Dg3Right | Access::Dg4Right => false,
+    };
+    if allowed { Ok(()) } else { Err(StatusWord::SECURITY_STATUS) }
+}
+
+/// READ BINARY with even instruction: short identifier and one-byte offset, or the current file and
+/// an offset of 15 bits.
+pub fn read_binary(
+    session: &mut Session,
+    memory: &dyn NonVolatileMemory,
+    command: &Command<'_>,
+    room: usize,
+) -> Response {
+    if !command.data.is_empty() {
+        return StatusWord::WRONG_LENGTH.into();
+    }
+    let Some(ne) = command.ne else { return StatusWord::WRONG_LENGTH.into() };
+    let (file, offset) = if command.p1 & 0x80 != 0 {
+        if command.p1 & 0x60 != 0 {
+            return StatusWord::WRONG_P1P2.into();
+        }
+        let file = by_short_identifier(session, memory, command.p1 & 0x1F);
+        (file, usize::from(command.p2))
+    } else {
+        let offset = u16::from_be_bytes([command.p1, command.p2]);
+        (current(session, memory), usize::from(offset))
+    };
+    let file = match file.and_then(|file| check_access(session, &file).map(|()| file)) {
+        Ok(file) => file,
+        Err(status) => return status.into(),
+    };
+    session.directory.current = Some(file.identifier);
+    let unlimited = ne == 256 || ne == 65_536;
+    read(memory, &file, offset, ne.min(room), unlimited)
+}
+
+/// READ BINARY with odd instruction: the offset as a data object, for files over 32 767 bytes.
+pub fn read_binary_odd(
+    session: &mut Session,
+    memory: &dyn NonVolatileMemory,
+    command: &Command<'_>,
+    room: usize,
+) -> Response {
+    let Some(ne) = command.ne else { return StatusWord::WRONG_LENGTH.into() };
+    let file = match (command.p1, command.p2) {
+        (0, 0) => current(session, memory),
+        (0, short @ 1..=30) => by_short_identifier(session, memory, short),
+        (high, low) => {
+            let identifier = u16::from_be_bytes([high, low]);
+            FileHeader::find(memory, session.directory.location, identifier)
+                .ok_or(StatusWord::NOT_FOUND)
+        }
+    };
+    let file = match file.and_then(|file| check_access(session, &file).map(|()| file)) {
+        Ok(file) => file,
+        Err(status) => return status.into(),
+    };
+    let offset = match tlv::find(command.data, 0x54) {
+        Some(bytes @ [_, ..]) if bytes.len() <= 4 => {
+            bytes.iter().fold(0usize, |offset, byte| offset << 8 | usize::from(*byte))
+        }
+        _ => return StatusWord::WRONG_DATA.into(),
+    };
+    session.directory.current = Some(file.identifier);
+    let unlimited = ne == 256 || ne == 65_536;
+    // The data come in a data object whose tag and length take up to four bytes.
+    let most = ne.min(room).saturating_sub(4);
+    let mut response = read(memory, &file, offset, most, unlimited);
+    if !response.data.is_empty() {
+        response.data = tlv::object(0x53, &response.data);
+    }
+    response
+}
+
+fn current(session: &Session, memory: &dyn NonVolatileMemory) -> Result<FileHeader, StatusWord> {
+    let identifier = session.directory.current.ok_or(StatusWord::NO_CURRENT_FILE)?;
+    FileHeader::find(memory, session.directory.location, identifier)
+        .ok_or(StatusWord::NO_CURRENT_FILE)
+}
+
+fn by_short_identifier(
+    session: &Session,
+    memory: &dyn NonVolatileMemory,
+    short: u8,
+) -> Result<FileHeader, StatusWord> {
+    if !(1..=30).contains(&short) {
+        return Err(StatusWord::WRONG_P1P2);
+    }
+    FileHeader::find_short(memory, session.directory.location, short).ok_or(StatusWord::NOT_FOUND)
+}
+
+/// Bytes from an offset on; with a definite Le that passes the end, 6282 beside what there is.
+fn read(
+    memory: &dyn NonVolatileMemory,
+    file: &FileHeader,
+    offset: usize,
+    most: usize,
+    unlimited: bool,
+) -> Response {
+    let content = memory.read(store::content_key(file.location, file.identifier));
+    let Some(rest) = content.and_then(|content| content.get(offset..)).filter(|r| !r.is_empty())
+    else {
+        return StatusWord::WRONG_OFFSET.into();
+    };
+    let data = Vec::from(rest.get(..most).unwrap_or(rest));
+    let short = most > rest.len() && !unlimited;
+    let status = if short { StatusWord::END_OF_FILE } else { StatusWord::OK };
+    Response { data, status }
+}
