@@ -2,7 +2,13 @@
 //!
 //! Everything above sends bytes through [`CardTransport`] and knows nothing of readers.
 
+pub mod pcsc;
+pub mod replay;
+pub mod trace;
+
 use thiserror::Error;
+
+use crate::apdu::{CommandApdu, ResponseApdu};
 
 use crate::error::ErrorCode;
 
@@ -24,6 +30,10 @@ pub trait CardTransport {
         65_544
     }
 
+    /// Tells a trace what the exchange just made said under secure messaging: only the layer that
+    /// wraps and unwraps knows both forms. Transports that keep no trace ignore it.
+    fn annotate(&mut self, _plain: &PlainExchange<'_>) {}
+
     /// Resets the card: all sessions end, the default application is selected.
     ///
     /// # Errors
@@ -41,9 +51,39 @@ impl<T: CardTransport + ?Sized> CardTransport for Box<T> {
     fn max_command_length(&self) -> usize {
         (**self).max_command_length()
     }
+    fn annotate(&mut self, plain: &PlainExchange<'_>) {
+        (**self).annotate(plain);
+    }
     fn reset(&mut self) -> Result<(), TransportError> {
         (**self).reset()
     }
+}
+
+impl<T: CardTransport + ?Sized> CardTransport for &mut T {
+    fn transmit(&mut self, command: &[u8]) -> Result<Vec<u8>, TransportError> {
+        (**self).transmit(command)
+    }
+    fn atr(&self) -> &[u8] {
+        (**self).atr()
+    }
+    fn max_command_length(&self) -> usize {
+        (**self).max_command_length()
+    }
+    fn annotate(&mut self, plain: &PlainExchange<'_>) {
+        (**self).annotate(plain);
+    }
+    fn reset(&mut self) -> Result<(), TransportError> {
+        (**self).reset()
+    }
+}
+
+/// What an exchange said before wrapping and after unwrapping.
+#[derive(Debug, Clone, Copy)]
+pub struct PlainExchange<'a> {
+    /// The command before it was protected.
+    pub command: &'a CommandApdu,
+    /// The response after its protection was checked and removed; `None` when that failed.
+    pub response: Option<&'a ResponseApdu>,
 }
 
 /// Why a command got no answer.
@@ -83,6 +123,14 @@ pub enum TransportError {
     /// The PC/SC service does not run.
     #[error("the PC/SC service is not running")]
     NoService,
+    /// A replayed trace holds another command here, or ends before it.
+    #[error("the trace does not go on like this at exchange {position}: {detail}")]
+    Replay {
+        /// Number of the exchange, from 1.
+        position: usize,
+        /// What differs.
+        detail: &'static str,
+    },
     /// Anything else on the way to the card.
     #[error("transmission failed: {detail}")]
     Failed {
@@ -100,6 +148,7 @@ impl ErrorCode for TransportError {
             Self::AmbiguousReader { .. } => "ambiguous_reader",
             Self::Busy { .. } => "reader_busy",
             Self::NoService => "no_pcsc_service",
+            Self::Replay { .. } => "trace_replay_mismatch",
             Self::Failed { .. } => "transmission_failed",
         }
     }
