@@ -20,4 +20,5 @@ pub mod error;
 pub mod globalplatform;
 pub mod issue;
 pub mod lds;
+pub mod terminal;
 pub mod transport;

@@ -18,6 +18,7 @@ use serde::Deserialize;
 /// One file for each area, so that a newcomer finds a sentence where its command is.
 const FILES: &[(&str, &str)] = &[
     ("common", include_str!("../../i18n/common.toml")),
+    ("terminal", include_str!("../../i18n/terminal.toml")),
     ("lds", include_str!("../../i18n/lds.toml")),
     ("globalplatform", include_str!("../../i18n/globalplatform.toml")),
     ("document", include_str!("../../i18n/document.toml")),

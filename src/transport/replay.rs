@@ -36,13 +36,16 @@ impl ErrorCode for TraceError {
     }
 }
 
+/// A command, and its response or why none came.
+type Recorded = (Vec<u8>, Result<Vec<u8>, String>);
+
 /// Answers commands with the responses of a trace, strictly: each command must be, byte for byte,
 /// the recorded one at its place.
 #[derive(Debug, Clone)]
 pub struct ReplayTransport {
     atr: Vec<u8>,
     max_command_length: usize,
-    exchanges: VecDeque<(Vec<u8>, Result<Vec<u8>, String>)>,
+    exchanges: VecDeque<Recorded>,
     position: usize,
 }
 
@@ -163,7 +166,8 @@ mod tests {
 
     #[test]
     fn refuses_a_redacted_trace() {
-        let text = TRACE.replace(r#""command":"0084000008""#, r#""redacted":true,"command":"84e2""#);
+        let text =
+            TRACE.replace(r#""command":"0084000008""#, r#""redacted":true,"command":"84e2""#);
         assert_eq!(ReplayTransport::parse(&text).unwrap_err(), TraceError::Redacted { line: 2 });
     }
 

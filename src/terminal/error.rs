@@ -1,0 +1,139 @@
+//! What can go wrong between terminal and card.
+
+use thiserror::Error;
+
+use crate::apdu::tlv::TlvError;
+use crate::apdu::{ApduError, StatusWord};
+use crate::error::ErrorCode;
+use crate::lds::{FileId, LdsError};
+use crate::transport::TransportError;
+
+/// Why a step of a session with a card failed.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum TerminalError {
+    /// No answer came.
+    #[error(transparent)]
+    Transport(#[from] TransportError),
+    /// Bytes that are no APDU.
+    #[error(transparent)]
+    Apdu(#[from] ApduError),
+    /// The card answered a step with an error status word.
+    #[error("the card answered {status} to {step}")]
+    Refused {
+        /// The step of the protocol.
+        step: &'static str,
+        /// Status word.
+        status: StatusWord,
+    },
+    /// The card does not know the password: CAN, MRZ or key wrong.
+    #[error("the card refused the {password}{}", tries(*.tries_left))]
+    WrongPassword {
+        /// Name of the password.
+        password: &'static str,
+        /// Tries left, where the card says so.
+        tries_left: Option<u8>,
+    },
+    /// The card has blocked the password.
+    #[error("the card has blocked the {password}")]
+    PasswordBlocked {
+        /// Name of the password.
+        password: &'static str,
+    },
+    /// A protected response failed a check, or an unprotected one came. Which check is not told:
+    /// all failures are one (ICAO 9303-11 §9.8).
+    #[error("secure messaging failed; the session is closed")]
+    SecureMessaging,
+    /// The session was closed by an earlier failure.
+    #[error("the session with the card is closed")]
+    Closed,
+    /// A message of a protocol is malformed or breaks a rule of it.
+    #[error("{step}: {detail}")]
+    Protocol {
+        /// The step of the protocol.
+        step: &'static str,
+        /// The rule broken.
+        detail: &'static str,
+    },
+    /// The card could not prove that it knows the password or key.
+    #[error("the card failed to authenticate in {step}")]
+    CardNotAuthentic {
+        /// The step of the protocol.
+        step: &'static str,
+    },
+    /// The card announces no PACE, or none that the access plan allows.
+    #[error("the card offers no PACE that can be used: {detail}")]
+    PaceNotOffered {
+        /// What it offers instead.
+        detail: &'static str,
+    },
+    /// The access plan needs a password that was not given.
+    #[error("access by {protocol} needs the {password}")]
+    PasswordMissing {
+        /// Protocol.
+        protocol: &'static str,
+        /// What is needed.
+        password: &'static str,
+    },
+    /// A variant of a protocol that is not implemented.
+    #[error("not supported: {what}")]
+    Unsupported {
+        /// Which.
+        what: String,
+    },
+    /// The card gave more bytes than asked for, gave none for too long, or a file has no end.
+    #[error("reading {file:?}: {detail}")]
+    Limit {
+        /// The file, where one is being read.
+        file: Option<FileId>,
+        /// The limit.
+        detail: &'static str,
+    },
+    /// A file starts with no data object.
+    #[error("{file:?}: {error}")]
+    File {
+        /// The file.
+        file: FileId,
+        /// What is wrong.
+        error: TlvError,
+    },
+    /// A file that the terminal needs cannot be decoded.
+    #[error(transparent)]
+    Lds(#[from] LdsError),
+}
+
+fn tries(left: Option<u8>) -> String {
+    left.map(|n| format!(" ({n} tries left)")).unwrap_or_default()
+}
+
+impl TerminalError {
+    /// Whether the card (rather than the reader or the input) said no.
+    #[must_use]
+    pub const fn is_refusal(&self) -> bool {
+        matches!(
+            self,
+            Self::Refused { .. } | Self::WrongPassword { .. } | Self::PasswordBlocked { .. }
+        )
+    }
+}
+
+impl ErrorCode for TerminalError {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Transport(error) => error.code(),
+            Self::Apdu(error) => error.code(),
+            Self::Refused { .. } => "card_refused",
+            Self::WrongPassword { .. } => "access_password_wrong",
+            Self::PasswordBlocked { .. } => "access_password_blocked",
+            Self::SecureMessaging => "secure_messaging_failed",
+            Self::Closed => "session_closed",
+            Self::Protocol { .. } => "card_protocol_violation",
+            Self::CardNotAuthentic { .. } => "card_not_authentic",
+            Self::PaceNotOffered { .. } => "pace_not_offered",
+            Self::PasswordMissing { .. } => "access_password_missing",
+            Self::Unsupported { .. } => "card_protocol_unsupported",
+            Self::Limit { .. } => "card_limit_exceeded",
+            Self::File { .. } => "card_file_malformed",
+            Self::Lds(error) => error.code(),
+        }
+    }
+}

@@ -1,0 +1,19 @@
+//! The reader's side of the protocols: access, secure messaging, authentication of the chip,
+//! reading of files.
+//!
+//! Protocols are state machines over APDUs ([`Protocol`]) which a [`Session`] drives; only the
+//! session's transport does input and output.
+
+pub mod bac;
+pub mod commands;
+mod error;
+pub mod key_derivation;
+mod protocol;
+pub mod secure_messaging;
+mod session;
+#[cfg(test)]
+mod testing;
+
+pub use error::TerminalError;
+pub use protocol::{Protocol, Step};
+pub use session::{Counters, Session, WireExchange, max_protected_data};
