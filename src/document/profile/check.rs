@@ -1,7 +1,10 @@
 //! What a profile must agree with itself about.
 
+use cancuoc_primitives::curve::Curve;
+
 use super::{CardProfile, FileProfile, ProfileError, SCHEMA};
 use crate::document::access::Can;
+use crate::lds::{ChipAuthenticationInfo, KeyAgreement, PaceProtocol};
 
 impl CardProfile {
     pub(super) fn check(&self) -> Result<(), ProfileError> {
@@ -37,6 +40,11 @@ impl CardProfile {
         require(digits(&self.lds.version, 4), "lds.version", "four digits")?;
         require(digits(&self.lds.unicode_version, 6), "lds.unicode_version", "six digits")?;
         require(self.sod.version <= 1, "sod.version", "0 or 1")?;
+        let lengths = [self.atr_info.max_command_length, self.atr_info.max_response_length];
+        let fits = lengths.iter().all(|length| (256..=65_544).contains(length));
+        require(fits, "atr_info", "lengths of APDUs are 256 to 65544 bytes")?;
+        require(self.atr_info.card_capabilities.len() == 3, "atr_info", "three bytes")?;
+        self.check_protocols()?;
         self.check_data_groups()?;
         self.check_files()?;
         self.check_dg13()?;
@@ -46,6 +54,30 @@ impl CardProfile {
             "access",
             "neither BAC nor PACE opens this card",
         )
+    }
+
+    fn check_protocols(&self) -> Result<(), ProfileError> {
+        let invalid =
+            |field, reason: &str| Err(ProfileError::Invalid { field, reason: reason.to_owned() });
+        for pace in &self.access.pace {
+            if PaceProtocol::from_oid(&pace.protocol).is_none() {
+                return invalid("access.pace", "no PACE protocol");
+            }
+            if Curve::from_domain_parameter_id(pace.parameter).is_none() {
+                return invalid("access.pace", "parameter is no standardised curve (8 to 18)");
+            }
+        }
+        match &self.chip_authentication {
+            Some(ca)
+                if !matches!(
+                    ChipAuthenticationInfo::protocol_from_oid(&ca.protocol),
+                    Some((KeyAgreement::Ecdh, _))
+                ) =>
+            {
+                invalid("chip_authentication", "protocol is no Chip Authentication with ECDH")
+            }
+            _ => Ok(()),
+        }
     }
 
     fn check_data_groups(&self) -> Result<(), ProfileError> {

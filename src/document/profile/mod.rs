@@ -78,6 +78,8 @@ pub struct CardProfile {
     pub lds: LdsProfile,
     /// Document security object.
     pub sod: SodProfile,
+    /// What EF.ATR/INFO announces.
+    pub atr_info: AtrInfoProfile,
     /// Access protocols.
     pub access: AccessProfile,
     /// Chip Authentication; left out when the card has none.
@@ -134,6 +136,19 @@ pub struct SodProfile {
     pub hash: HashName,
     /// LDS security object version, 0 or 1.
     pub version: u8,
+}
+
+/// What EF.ATR/INFO announces (ISO/IEC 7816-4 §12.7).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AtrInfoProfile {
+    /// Card capabilities, three software function bytes.
+    #[serde(with = "notation::hex_bytes")]
+    pub card_capabilities: Vec<u8>,
+    /// Most bytes of a command APDU.
+    pub max_command_length: u32,
+    /// Most bytes of a response APDU.
+    pub max_response_length: u32,
 }
 
 /// Access protocols.

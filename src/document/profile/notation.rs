@@ -56,3 +56,17 @@ pub(crate) mod hex_u8_option {
         value.map(Some).ok_or_else(|| D::Error::custom("two hexadecimal digits are needed"))
     }
 }
+
+/// Bytes as hexadecimal digits.
+pub(crate) mod hex_bytes {
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    pub(crate) fn serialize<S: Serializer>(value: &[u8], s: S) -> Result<S::Ok, S::Error> {
+        s.serialize_str(&hex::encode_upper(value))
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Vec<u8>, D::Error> {
+        let text = String::deserialize(d)?;
+        hex::decode(text).map_err(|_| D::Error::custom("hexadecimal digits are needed"))
+    }
+}

@@ -40,6 +40,10 @@ fn refuses_profiles_that_contradict_themselves() {
         ("fid = \"2F01\"", "fid = \"2F00\"", "files"),
         ("number = 2,", "number = 1,", "dg13.fields"),
         ("name = \"full_name\"", "name = \"fullname\"", "dg13.fields"),
+        ("parameter = 13", "parameter = 2", "access.pace"),
+        ("0.4.0.127.0.7.2.2.4.2.2", "0.4.0.127.0.7.2.2.3.2.2", "access.pace"),
+        ("0.4.0.127.0.7.2.2.3.2.2", "0.4.0.127.0.7.2.2.3.1.2", "chip_authentication"),
+        ("9401E0", "9401", "atr_info"),
         ("version = \"0107\"", "version = \"107\"", "lds.version"),
     ];
     for (from, to, expected) in cases {

@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 
 use super::json::Object;
-use super::{LoadError, Loader, PictureFormat, Portrait};
-use crate::apdu::tlv::{Tag, Tlv};
+use super::{LoadError, Loader, Portrait};
+use crate::apdu::tlv::Tlv;
+use crate::biometrics::{self, ImageFormat};
 use crate::document::profile::CardProfile;
 use crate::issue::finding::Findings;
+use crate::lds::DgNumber;
 
 /// The largest portrait, in bytes: cards have some tens of kilobytes.
 const MAX_PORTRAIT: usize = 200_000;
@@ -15,10 +17,8 @@ const MAX_DATA_GROUP: usize = 400_000;
 /// Data groups that are made from the record and therefore not given.
 const MADE: [u8; 5] = [1, 2, 13, 14, 15];
 
-/// The tags of DG1 to DG16 (ICAO 9303-10 §4.6.1).
-const DATA_GROUP_TAGS: [u8; 16] = [
-    0x61, 0x75, 0x63, 0x76, 0x65, 0x66, 0x67, 0x68, 0x69, 0x6A, 0x6B, 0x6C, 0x6D, 0x6E, 0x6F, 0x70,
-];
+/// The least size of a full frontal picture, in pixels (ISO/IEC 19794-5 §8.4.1, rounded).
+const LEAST_SIZE: (u32, u32) = (240, 320);
 
 /// Loads a file that the record names at `path`.
 pub(super) fn load(
@@ -58,24 +58,25 @@ pub(super) fn portrait(
         return None;
     };
     let bytes = load(&path, file, MAX_PORTRAIT, loader, findings)?;
-    let Some(format) = picture_format(&bytes) else {
+    let format = ImageFormat::sniff(&bytes).filter(|format| *format != ImageFormat::Png);
+    let Some(format) = format else {
         findings.error(&path, "record_portrait_format", &[]);
         return None;
     };
-    Some(Portrait { bytes, format })
-}
-
-/// The format by the first bytes of the file.
-fn picture_format(bytes: &[u8]) -> Option<PictureFormat> {
-    const JP2: &[u8] = b"\x00\x00\x00\x0CjP  \r\n\x87\n";
-    const CODESTREAM: &[u8] = b"\xFF\x4F\xFF\x51";
-    if bytes.starts_with(b"\xFF\xD8\xFF") {
-        Some(PictureFormat::Jpeg)
-    } else if bytes.starts_with(JP2) || bytes.starts_with(CODESTREAM) {
-        Some(PictureFormat::Jpeg2000)
-    } else {
-        None
+    let (width, height) = match biometrics::decode(&bytes) {
+        Ok(picture) => picture.dimensions(),
+        Err(error) => {
+            findings.error(&path, "record_portrait_malformed", &[("reason", &error)]);
+            return None;
+        }
+    };
+    if width < LEAST_SIZE.0 || height < LEAST_SIZE.1 {
+        let least = format!("{} × {}", LEAST_SIZE.0, LEAST_SIZE.1);
+        findings.warning(&path, "record_portrait_small", &[("least", &least)]);
     }
+    // What decodes is far below the limit of sixteen bits.
+    let (width, height) = (width.try_into().ok()?, height.try_into().ok()?);
+    Some(Portrait { bytes, format, width, height })
 }
 
 pub(super) fn data_groups(
@@ -88,23 +89,23 @@ pub(super) fn data_groups(
     let mut groups = BTreeMap::new();
     for name in object.keys() {
         let path = object.path_of(name);
-        let Some((number, tag)) = data_group(name) else {
+        let Some(number) = data_group(name) else {
             findings.error(&path, "record_data_group_name", &[]);
             continue;
         };
-        if MADE.contains(&number) {
+        if MADE.contains(&number.get()) {
             findings.error(&path, "record_data_group_made", &[]);
             continue;
         }
-        if !profile.lds.data_groups.contains(&number) {
+        if !profile.lds.data_groups.contains(&number.get()) {
             findings.error(&path, "record_data_group_not_in_profile", &[]);
             continue;
         }
         let Some(file) = object.text(name, findings) else { continue };
         let Some(bytes) = load(&path, file, MAX_DATA_GROUP, loader, findings) else { continue };
-        match Tlv::parse_exact(&bytes).and_then(|tlv| tlv.expect(Tag(tag.into()))) {
+        match Tlv::parse_exact(&bytes).and_then(|tlv| tlv.expect(number.tag())) {
             Ok(_) => {
-                groups.insert(number, bytes);
+                groups.insert(number.get(), bytes);
             }
             Err(error) => {
                 findings.error(&path, "record_data_group_malformed", &[("reason", &error)]);
@@ -114,11 +115,9 @@ pub(super) fn data_groups(
     groups
 }
 
-/// `DG3` → 3 and its tag.
-fn data_group(name: &str) -> Option<(u8, u8)> {
+/// `DG3` → 3.
+fn data_group(name: &str) -> Option<DgNumber> {
     let digits = name.strip_prefix("DG")?;
     let plain = !digits.starts_with('0') && digits.bytes().all(|b| b.is_ascii_digit());
-    let number: u8 = digits.parse().ok().filter(|_| plain)?;
-    let tag = DATA_GROUP_TAGS.get(usize::from(number.checked_sub(1)?))?;
-    Some((number, *tag))
+    DgNumber::new(digits.parse().ok().filter(|_| plain)?)
 }

@@ -23,6 +23,7 @@ pub use json::MAX_LENGTH;
 
 use self::json::Object;
 use super::finding::{Finding, Findings};
+use crate::biometrics::ImageFormat;
 use crate::document::dg13::Dg13;
 use crate::document::profile::{CardProfile, FileAccess};
 use crate::document::{Mrz, PersonalNumber};
@@ -62,22 +63,17 @@ pub struct AccessRules {
     pub files: BTreeMap<String, FileAccess>,
 }
 
-/// A picture as the record gave it.
+/// The portrait as the record gave it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Portrait {
     /// The file's bytes.
     pub bytes: Vec<u8>,
-    /// Its format.
-    pub format: PictureFormat,
-}
-
-/// Picture formats of DG2 (ISO/IEC 19794-5 §5.7.2).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum PictureFormat {
-    /// JPEG.
-    Jpeg,
-    /// JPEG 2000.
-    Jpeg2000,
+    /// Its format: JPEG or JPEG 2000.
+    pub format: ImageFormat,
+    /// Its width in pixels.
+    pub width: u16,
+    /// Its height in pixels.
+    pub height: u16,
 }
 
 /// A record without errors.

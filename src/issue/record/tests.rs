@@ -17,6 +17,8 @@ impl Loader for Specimen {
             }
             "dg3.bin" => Ok(vec![0x63, 0x03, 0x02, 0x01, 0x00]),
             "text.txt" => Ok(b"no picture".to_vec()),
+            "broken.jpg" => Ok(vec![0xFF, 0xD8, 0xFF, 0xE0, 0, 0]),
+            "picture.png" => Ok(b"\x89PNG\r\n\x1a\n".to_vec()),
             "huge.jpg" => Ok(vec![0; limit + 1]),
             "locked.jpg" => Err(LoadError::Unreadable),
             "own.toml" => Ok(include_bytes!("../../../profiles/can-cuoc-2024.toml").to_vec()),
@@ -72,7 +74,8 @@ fn makes_the_published_dg13_and_mrz_from_the_specimen() {
             "NGUYEN<<THI<MAU<<<<<<<<<<<<<<<",
         ]
     );
-    assert_eq!(record.portrait.format, PictureFormat::Jpeg);
+    let portrait = &record.portrait;
+    assert_eq!((portrait.format, portrait.width, portrait.height), (ImageFormat::Jpeg, 413, 531));
 }
 
 #[test]
@@ -140,6 +143,8 @@ fn finds_each_mistake_at_its_place() {
         ("/portrait", text("locked.jpg"), "record_file_unreadable"),
         ("/portrait", text("/etc/passwd"), "record_path"),
         ("/portrait", text("text.txt"), "record_portrait_format"),
+        ("/portrait", text("picture.png"), "record_portrait_format"),
+        ("/portrait", text("broken.jpg"), "record_portrait_malformed"),
     ];
     for (pointer, value, code) in cases {
         let review = altered(pointer, value);
