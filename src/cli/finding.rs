@@ -16,6 +16,13 @@ pub fn sentence(lang: Lang, finding: &Finding) -> String {
     text(lang, &format!("finding.{}", finding.code), &values)
 }
 
+/// A line for a finding: how bad, where, what.
+#[must_use]
+pub fn line(lang: Lang, finding: &Finding) -> String {
+    let severity = text(lang, finding.severity.key(), &[]);
+    format!("{severity}: {}: {}", finding.path, sentence(lang, finding))
+}
+
 /// A finding as JSON: path, severity, code and message.
 #[must_use]
 pub fn to_json(lang: Lang, finding: &Finding) -> Value {
@@ -91,6 +98,7 @@ mod tests {
             let (en, vi) = (sentence(Lang::En, &finding), sentence(Lang::Vi, &finding));
             assert!(!en.contains('{') && !en.starts_with("finding."), "{en}");
             assert_ne!(en, vi);
+            assert_eq!(line(Lang::En, &finding), format!("error: {}: {en}", finding.path));
         }
     }
 
@@ -126,6 +134,13 @@ mod tests {
                 let key = format!("field.{}", field.name);
                 assert!(super::super::text::find(Lang::Vi, &key, &[]).is_some(), "{key}");
             }
+        }
+    }
+
+    #[test]
+    fn has_a_word_for_every_severity() {
+        for severity in [Severity::Note, Severity::Warning, Severity::Error] {
+            assert!(super::super::text::find(Lang::Vi, severity.key(), &[]).is_some());
         }
     }
 

@@ -16,6 +16,18 @@ pub enum Severity {
     Error,
 }
 
+impl Severity {
+    /// The key of its word in the catalogue.
+    #[must_use]
+    pub const fn key(self) -> &'static str {
+        match self {
+            Self::Note => "severity.note",
+            Self::Warning => "severity.warning",
+            Self::Error => "severity.error",
+        }
+    }
+}
+
 /// One thing wrong with a record. No value of the record is in it, only its place.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Finding {
