@@ -17,6 +17,7 @@ pub mod biometrics;
 pub mod cli;
 pub mod document;
 pub mod error;
+pub mod globalplatform;
 pub mod issue;
 pub mod lds;
 pub mod terminal;
