@@ -20,6 +20,18 @@ pub struct Traffic {
     pub received: u64,
 }
 
+impl Traffic {
+    /// What was added since `before`.
+    #[must_use]
+    pub const fn since(self, before: Self) -> Self {
+        Self {
+            apdus: self.apdus.saturating_sub(before.apdus),
+            sent: self.sent.saturating_sub(before.sent),
+            received: self.received.saturating_sub(before.received),
+        }
+    }
+}
+
 /// A card with a security domain, and the session with it if one is open.
 pub struct Link<'t> {
     transport: &'t mut dyn CardTransport,
@@ -99,7 +111,11 @@ impl<'t> Link<'t> {
     /// or breaks the session.
     pub fn secure(&mut self, command: &CommandApdu) -> Result<ResponseApdu, GlobalPlatformError> {
         let mut channel = self.channel.take().ok_or(GlobalPlatformError::ChannelClosed)?;
-        let wrapped = channel.wrap(command)?;
+        let mut wrapped = channel.wrap(command)?;
+        if channel.level().authenticates_responses() && wrapped.ne.is_none() {
+            // The response carries a MAC, so the command must ask for data.
+            wrapped.ne = Some(Ne::MAX_SHORT);
+        }
         let answer = self.exchange(&wrapped)?;
         let answer = channel.unwrap(&answer)?;
         self.channel = Some(channel);

@@ -14,8 +14,11 @@ pub mod dgi;
 mod error;
 pub mod image;
 pub mod keys;
+pub mod limits;
 pub mod link;
+pub mod personalize;
 pub mod scp03;
+pub mod session;
 pub mod status;
 
 pub use channel::SecureChannel;
