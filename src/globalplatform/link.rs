@@ -36,6 +36,7 @@ impl Traffic {
 pub struct Link<'t> {
     transport: &'t mut dyn CardTransport,
     channel: Option<SecureChannel>,
+    extended: bool,
     traffic: Traffic,
 }
 
@@ -43,7 +44,12 @@ impl<'t> Link<'t> {
     /// Takes a powered card.
     #[must_use]
     pub const fn new(transport: &'t mut dyn CardTransport) -> Self {
-        Self { transport, channel: None, traffic: Traffic { apdus: 0, sent: 0, received: 0 } }
+        Self {
+            transport,
+            channel: None,
+            extended: false,
+            traffic: Traffic { apdus: 0, sent: 0, received: 0 },
+        }
     }
 
     /// What went over the line so far.
@@ -68,6 +74,12 @@ impl<'t> Link<'t> {
     #[must_use]
     pub fn max_command_length(&self) -> usize {
         self.transport.max_command_length()
+    }
+
+    /// Allows extended-length commands, where both reader and card take them. Otherwise a long
+    /// command goes as a chain of short ones.
+    pub const fn allow_extended_length(&mut self, allowed: bool) {
+        self.extended = allowed;
     }
 
     /// The open session.
@@ -142,7 +154,8 @@ impl<'t> Link<'t> {
     /// One command, in a chain where it is too long for the reader, and its whole answer.
     fn exchange(&mut self, command: &CommandApdu) -> Result<ResponseApdu, GlobalPlatformError> {
         let bytes = command.encode()?;
-        let mut answer = if command.needs_extended() && bytes.len() > self.max_command_length() {
+        let direct = self.extended && bytes.len() <= self.max_command_length();
+        let mut answer = if command.needs_extended() && !direct {
             self.chain(command)?
         } else {
             self.transmit(&bytes)?

@@ -395,12 +395,14 @@ impl Flow<'_, '_> {
         groupings: &[DataGrouping],
         max_data: &mut usize,
     ) -> Result<usize, PersonalizeError> {
+        self.link.allow_extended_length(*max_data > SHORT_DATA);
         let blocks = self.blocks(groupings, *max_data)?;
         match self.write(&blocks, *max_data) {
             Err(WriteError { first: true, error })
                 if *max_data > SHORT_DATA && error.is_length() =>
             {
                 *max_data = SHORT_DATA;
+                self.link.allow_extended_length(false);
                 self.link.reset()?;
                 session::select_issuer_domain(&mut self.link)?;
                 self.open_channel()?;
