@@ -9,6 +9,7 @@ pub mod finding;
 mod help;
 mod man;
 pub mod output;
+mod personalize;
 pub mod picture;
 pub mod secret;
 pub mod text;
@@ -74,6 +75,7 @@ pub struct GlobalOptions {
 enum Command {
     Completions(completions::Arguments),
     Man(man::Arguments),
+    Personalize(personalize::Arguments),
 }
 
 impl Command {
@@ -81,6 +83,7 @@ impl Command {
         match self {
             Self::Completions(arguments) => completions::run(arguments),
             Self::Man(arguments) => man::run(context, arguments),
+            Self::Personalize(arguments) => personalize::run(context, arguments),
         }
     }
 }
