@@ -4,10 +4,13 @@
 //! Protocols are state machines over APDUs ([`Protocol`]) which a [`Session`] drives; only the
 //! session's transport does input and output.
 
+pub mod active_authentication;
 pub mod bac;
+pub mod chip_authentication;
 pub mod commands;
 mod error;
 pub mod key_derivation;
+pub mod pace;
 mod protocol;
 pub mod secure_messaging;
 mod session;

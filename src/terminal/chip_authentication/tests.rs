@@ -1,0 +1,210 @@
+use cancuoc_primitives::curve::Curve;
+use hex_literal::hex;
+use proptest::prelude::*;
+
+use super::*;
+use crate::apdu::StatusWord;
+use crate::lds::{
+    ChipAuthenticationPublicKeyInfo, ParameterForm, SecurityInfoKind, security_infos_of_dg14,
+};
+use crate::terminal::testing::Fixed;
+
+fn secret(n: u8) -> SecretScalar {
+    SecretScalar::from_bytes(Curve::P256, &[n; 32]).unwrap()
+}
+
+fn parameters(cipher: BlockCipher, key_id: Option<Vec<u8>>) -> ChipAuthenticationParameters {
+    let card_key = secret(3).public_point();
+    ChipAuthenticationParameters { cipher, card_key, key_id, assumed: false }
+}
+
+fn protocol(cipher: BlockCipher, key_id: Option<Vec<u8>>) -> ChipAuthentication {
+    let bytes: Vec<u8> = (1..=64).collect();
+    ChipAuthentication::new(parameters(cipher, key_id), &mut Fixed::new(&bytes))
+}
+
+fn answer(status: u16, data: &[u8]) -> ResponseApdu {
+    ResponseApdu { data: data.to_vec(), status: StatusWord(status) }
+}
+
+fn done(step: Step<PendingChipAuthentication>) -> PendingChipAuthentication {
+    match step {
+        Step::Done(pending) => pending,
+        Step::Send(command) => panic!("sent {command:?}"),
+    }
+}
+
+#[test]
+fn sends_key_and_key_identifier_in_one_command_for_3des() {
+    let mut ca = protocol(BlockCipher::Tdes, Some(vec![0x2A]));
+    let command = ca.start().unwrap();
+    assert_eq!(command.header(), hex!("002241A6"));
+    let key = ca.ephemeral.public_point();
+    let expected = [&hex!("9141")[..], key.as_bytes(), &hex!("84012A")].concat();
+    assert_eq!((command.data, command.ne), (expected, None));
+    done(ca.resume(&answer(0x9000, &[])).unwrap());
+}
+
+#[test]
+fn selects_the_protocol_and_then_sends_the_key_for_aes() {
+    let mut ca = protocol(BlockCipher::Aes128, None);
+    let command = ca.start().unwrap().encode().unwrap();
+    assert_eq!(command, hex!("002241A40C800A04007F00070202030202"));
+    let Step::Send(command) = ca.resume(&answer(0x9000, &[])).unwrap() else { panic!() };
+    assert_eq!(command.header(), hex!("00860000"));
+    let key = ca.ephemeral.public_point();
+    assert_eq!(command.data, [&hex!("7C438041")[..], key.as_bytes()].concat());
+    done(ca.resume(&answer(0x9000, &hex!("7C00"))).unwrap());
+}
+
+#[test]
+fn sends_the_key_identifier_with_the_protocol() {
+    let command = protocol(BlockCipher::Aes256, Some(vec![0xC3])).start().unwrap();
+    assert_eq!(command.data, hex!("800A04007F000702020302048401C3"));
+}
+
+#[test]
+fn reports_the_step_that_the_card_refuses() {
+    let mut ca = protocol(BlockCipher::Aes128, None);
+    ca.start().unwrap();
+    let error = ca.resume(&answer(0x6A88, &[])).unwrap_err();
+    assert_eq!(error, TerminalError::Refused { step: AT, status: StatusWord(0x6A88) });
+    assert_eq!(ca.resume(&answer(0x9000, &[])).unwrap_err(), TerminalError::Closed);
+}
+
+#[test]
+fn refuses_data_in_the_last_answer() {
+    let mut ca = protocol(BlockCipher::Aes128, None);
+    ca.start().unwrap();
+    ca.resume(&answer(0x9000, &[])).unwrap();
+    let error = ca.resume(&answer(0x9000, &hex!("7C03800101"))).unwrap_err();
+    assert!(matches!(error, TerminalError::Protocol { step: AUTHENTICATE, .. }));
+}
+
+#[test]
+fn both_sides_derive_the_same_keys() {
+    let mut ca = protocol(BlockCipher::Aes256, None);
+    ca.start().unwrap();
+    ca.resume(&answer(0x9000, &[])).unwrap();
+    let ephemeral = ca.ephemeral.public_point();
+    let pending = done(ca.resume(&answer(0x9000, &[])).unwrap());
+    let card = ephemeral.multiply(&secret(3)).unwrap().x_coordinate();
+    let mut card = SecureMessaging::from_secret(BlockCipher::Aes256, &card);
+    let command = commands::select_lds1();
+    assert_eq!(
+        pending.session_keys().unwrap().wrap(&command).unwrap(),
+        card.wrap(&command).unwrap()
+    );
+}
+
+fn kinds(infos: &[(BlockCipher, Option<u8>)], keys: &[(u8, Option<u8>)]) -> SecurityInfos {
+    let info = |(cipher, id): &(BlockCipher, Option<u8>)| {
+        SecurityInfoKind::ChipAuthentication(ChipAuthenticationInfo {
+            agreement: KeyAgreement::Ecdh,
+            cipher: *cipher,
+            version: 1,
+            key_id: id.map(|id| vec![id]),
+        })
+    };
+    let key = |(n, id): &(u8, Option<u8>)| {
+        let key = PublicKey::Ec(secret(*n).public_point());
+        SecurityInfoKind::ChipAuthenticationPublicKey(ChipAuthenticationPublicKeyInfo {
+            agreement: KeyAgreement::Ecdh,
+            spki: key.to_spki_der(ParameterForm::Named),
+            key_id: id.map(|id| vec![id]),
+        })
+    };
+    SecurityInfos::from_kinds(infos.iter().map(info).chain(keys.iter().map(key)))
+}
+
+#[test]
+fn picks_the_key_that_the_strongest_cipher_names() {
+    use BlockCipher::{Aes128, Aes256};
+    let infos = kinds(&[(Aes128, Some(1)), (Aes256, Some(2))], &[(3, Some(1)), (5, Some(2))]);
+    let found = ChipAuthenticationParameters::select(&infos).unwrap().unwrap();
+    assert_eq!((found.cipher, found.key_id.as_deref()), (Aes256, Some(&[2][..])));
+    assert_eq!(found.card_key, secret(5).public_point());
+}
+
+#[test]
+fn assumes_3des_for_a_key_without_chip_authentication_info() {
+    let infos = kinds(&[], &[(3, None)]);
+    let found = ChipAuthenticationParameters::select(&infos).unwrap().unwrap();
+    assert_eq!((found.cipher, found.assumed), (BlockCipher::Tdes, true));
+}
+
+#[test]
+fn finds_nothing_where_there_is_no_key() {
+    let infos = kinds(&[(BlockCipher::Aes128, None)], &[]);
+    assert_eq!(ChipAuthenticationParameters::select(&infos), Ok(None));
+}
+
+#[test]
+fn finds_the_key_of_the_bsi_reference_data_set() {
+    let dg14 = include_bytes!("../../../testvectors/bsi-tr03105-5/Datagroup14.bin");
+    let infos = security_infos_of_dg14(dg14).unwrap();
+    let found = ChipAuthenticationParameters::select(&infos).unwrap();
+    assert!(found.is_some_and(|found| found.card_key.curve().field_bits() >= 224));
+}
+
+/// A card at the end of Chip Authentication that answers the next command under some keys.
+struct Card(SecureMessaging);
+
+impl CardTransport for Card {
+    fn transmit(&mut self, _: &[u8]) -> Result<Vec<u8>, crate::transport::TransportError> {
+        let mut response = self.0.seal_for_tests(0x9000);
+        response.data.extend(response.status.0.to_be_bytes());
+        Ok(response.data)
+    }
+    fn atr(&self) -> &[u8] {
+        &[]
+    }
+    fn reset(&mut self) -> Result<(), crate::transport::TransportError> {
+        Ok(())
+    }
+}
+
+fn pending() -> PendingChipAuthentication {
+    let ephemeral = secret(9);
+    PendingChipAuthentication { parameters: parameters(BlockCipher::Aes128, None), ephemeral }
+}
+
+#[test]
+fn takes_the_first_answer_under_the_new_keys_as_proof() {
+    let pending = pending();
+    let mut session = Session::new(Card(pending.session_keys().unwrap()));
+    session.start_secure_messaging(pending.session_keys().unwrap());
+    assert!(pending.clone().confirm(&session).is_none());
+    session.transmit(&commands::select_lds1()).unwrap();
+    let evidence = pending.confirm(&session).unwrap();
+    assert!(evidence.proves_possession_of(&secret(3).public_point()));
+    assert!(!evidence.proves_possession_of(&secret(5).public_point()));
+}
+
+#[test]
+fn takes_no_proof_from_a_card_that_keeps_the_old_keys() {
+    let pending = pending();
+    let old = SecureMessaging::from_secret(BlockCipher::Aes128, b"old secret");
+    let mut session = Session::new(Card(old));
+    session.start_secure_messaging(pending.session_keys().unwrap());
+    let error = session.transmit(&commands::select_lds1()).unwrap_err();
+    assert_eq!(error, TerminalError::SecureMessaging);
+    assert!(pending.confirm(&session).is_none());
+}
+
+proptest! {
+    #[test]
+    fn never_panics_on_any_answers(
+        answers in prop::collection::vec((any::<u16>(), prop::collection::vec(any::<u8>(), 0..12)), 1..4),
+        tdes in any::<bool>(),
+    ) {
+        let cipher = if tdes { BlockCipher::Tdes } else { BlockCipher::Aes128 };
+        let mut ca = protocol(cipher, None);
+        ca.start().unwrap();
+        for (status, data) in answers {
+            if !matches!(ca.resume(&answer(status, &data)), Ok(Step::Send(_))) {
+                break;
+            }
+        }
+    }
+}
