@@ -501,3 +501,7 @@ impl PersonalizeError {
 fn refused(command: &'static str, status: StatusWord) -> PersonalizeError {
     GlobalPlatformError::Refused { command, status }.into()
 }
+
+#[cfg(test)]
+#[path = "personalize_tests.rs"]
+mod tests;
