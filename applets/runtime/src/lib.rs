@@ -10,24 +10,17 @@ extern crate alloc;
 
 mod command;
 mod memory;
+mod operating_system;
 mod response;
 pub mod tlv;
 
+use alloc::vec::Vec;
+
 pub use command::Command;
 pub use memory::{MemoryError, NonVolatileMemory, Write};
+pub use operating_system::OperatingSystem;
 pub use rand_core::CryptoRng;
 pub use response::{Response, StatusWord};
-
-/// A calendar date as a card keeps it (no clock: the last date that a trusted source told).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Date {
-    /// Full year.
-    pub year: u16,
-    /// 1 to 12.
-    pub month: u8,
-    /// 1 to 31.
-    pub day: u8,
-}
 
 /// What the card lends to an application for the time of one command.
 pub struct Environment<'a> {
@@ -71,4 +64,35 @@ pub trait Application {
     /// Whether this application is the one selected after power on. The last installed
     /// application that says so wins.
     fn is_default_selected(&self, memory: &dyn NonVolatileMemory) -> bool;
+}
+
+/// The card as its issuer security domain sees it.
+pub trait ManagedCard {
+    /// Lends the domain's own memory and randomness for a piece of work.
+    fn with_environment(&mut self, work: &mut dyn FnMut(&mut Environment<'_>));
+
+    /// Identifiers of the other applications, in the order of their installation.
+    fn identifiers(&self) -> Vec<Vec<u8>>;
+
+    /// Passes a data grouping to an application: [`Application::personalize`].
+    ///
+    /// # Errors
+    /// 6A88 when there is no such application, else the status word that it answers.
+    fn personalize(&mut self, aid: &[u8], identifier: u16, data: &[u8]) -> Result<(), StatusWord>;
+}
+
+/// The issuer security domain: the application that manages the card (GlobalPlatform Card
+/// Specification 2.3.1 §7).
+pub trait SecurityDomain {
+    /// Application identifier.
+    fn aid(&self) -> &[u8];
+
+    /// The card was powered on or reset, or another application was selected: forget the session.
+    fn reset(&mut self);
+
+    /// Selected by its identifier.
+    fn select(&mut self, environment: &mut Environment<'_>, command: &Command<'_>) -> Response;
+
+    /// A command while selected.
+    fn process(&mut self, card: &mut dyn ManagedCard, command: &Command<'_>) -> Response;
 }
