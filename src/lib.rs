@@ -20,5 +20,6 @@ pub mod error;
 pub mod globalplatform;
 pub mod issue;
 pub mod lds;
+pub mod softcard;
 pub mod terminal;
 pub mod transport;

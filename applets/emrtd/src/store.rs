@@ -84,6 +84,7 @@ pub struct FileHeader {
 }
 
 /// Life cycle as stored.
+#[must_use]
 pub fn life_cycle(memory: &dyn NonVolatileMemory) -> LifeCycle {
     match memory.read(LIFE_CYCLE) {
         Some([1]) => LifeCycle::Personalised,
@@ -217,4 +218,15 @@ impl FileHeader {
             .filter_map(|key| Self::find(memory, location, (key & 0xFFFF) as u16));
         files.find(|file| file.short_identifier == short_identifier)
     }
+}
+
+/// The files there are, by directory and identifier: for looking at a card, not for commands.
+#[must_use]
+pub fn files(memory: &dyn NonVolatileMemory) -> Vec<FileHeader> {
+    let headers = memory.keys().into_iter().filter(|key| key & 0xF000_0000 == FILE_HEADER);
+    let file = |key: u32| {
+        let location = if key & 0x1_0000 == 0 { Location::MasterFile } else { Location::Lds1 };
+        FileHeader::find(memory, location, (key & 0xFFFF) as u16)
+    };
+    headers.filter_map(file).collect()
 }

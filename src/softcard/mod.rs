@@ -1,0 +1,192 @@
+//! The software card: the applications of `applets/` on an operating system, with non-volatile
+//! memory in one file, reachable in-process or as a card in the PC/SC system.
+
+mod error;
+mod file_memory;
+mod memory;
+pub mod vpcd;
+
+use std::path::Path;
+
+use cancuoc_applet_emrtd::Emrtd;
+use cancuoc_applet_issuer_domain::{self as issuer_domain, IssuerDomain};
+use cancuoc_card_runtime::{NonVolatileMemory, OperatingSystem};
+use rand_core::CryptoRng;
+
+use crate::transport::{CardTransport, TransportError};
+pub use cancuoc_applet_emrtd::{Access, FileHeader, LifeCycle as ApplicationLifeCycle, Location};
+pub use cancuoc_applet_issuer_domain::{KeySet, LifeCycle as CardLifeCycle, Provisioning};
+pub use error::SoftCardError;
+pub use file_memory::FileMemory;
+pub use memory::{PowerCut, RamMemory};
+
+/// Answer to reset: protocol T=1, historical bytes with the card capabilities that announce short
+/// file identifiers, command chaining and extended length (ISO/IEC 7816-4 §8.1.1.2.7).
+pub const ATR: [u8; 10] = [0x3B, 0x85, 0x80, 0x01, 0x80, 0x73, 0xF8, 0x21, 0xC0, 0xEE];
+
+/// Most bytes of a command APDU that the card takes: header, extended length field, 65 535 bytes,
+/// extended Le.
+pub const MAX_COMMAND_LENGTH: usize = 4 + 3 + 65_535 + 2;
+
+/// What a blank card is made with.
+#[derive(Clone)]
+pub struct BlankOptions {
+    /// First key set of the issuer security domain.
+    pub keys: KeySet,
+    /// SCP03 options `i`: 70, 60, …
+    pub scp03_options: u8,
+    /// Serial number of the chip, four bytes: it stands in the card production life cycle data.
+    pub serial: [u8; 4],
+}
+
+/// What a card says of itself without secrets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Summary {
+    /// Life cycle of the card.
+    pub card: CardLifeCycle,
+    /// Life cycle of the LDS1 application.
+    pub application: ApplicationLifeCycle,
+    /// Files.
+    pub files: Vec<FileHeader>,
+}
+
+/// A software card, powered on.
+pub struct SoftCard {
+    system: OperatingSystem,
+    memory: Box<dyn NonVolatileMemory + Send>,
+    random: Box<dyn CryptoRng + Send>,
+}
+
+impl BlankOptions {
+    /// The well-known test keys (40 41 … 4F) in version 30, SCP03 with i=70: for tests and demos,
+    /// never for real cards.
+    #[must_use]
+    pub fn test(serial: [u8; 4]) -> Self {
+        let key: zeroize::Zeroizing<Vec<u8>> = zeroize::Zeroizing::new((0x40..0x50).collect());
+        let keys = KeySet {
+            version: 0x30,
+            encryption: key.clone(),
+            authentication: key.clone(),
+            data: key,
+        };
+        Self { keys, scp03_options: 0x70, serial }
+    }
+
+    fn provisioning(&self) -> Provisioning {
+        let mut cplc = [0; 42];
+        // Fabricator and type "software card", then the serial number (GlobalPlatform CPLC).
+        cplc[..4].copy_from_slice(&[0xCA, 0x0C, 0x00, 0x01]);
+        cplc[10..12].copy_from_slice(&[0x26, 0x01]);
+        cplc[12..16].copy_from_slice(&self.serial);
+        cplc[16..18].copy_from_slice(&[0x00, 0x01]);
+        Provisioning { keys: self.keys.clone(), options: self.scp03_options, cplc }
+    }
+}
+
+impl SoftCard {
+    /// Makes a blank card in a new file of mode 0600.
+    ///
+    /// # Errors
+    /// [`SoftCardError`]; also when the file exists.
+    pub fn create(path: &Path, options: &BlankOptions) -> Result<Self, SoftCardError> {
+        let memory = FileMemory::create(path)?;
+        Self::provision(Box::new(memory), options, system_random())
+    }
+
+    /// Opens the card in a file. Another process that has it open is refused.
+    ///
+    /// # Errors
+    /// [`SoftCardError`].
+    pub fn open(path: &Path) -> Result<Self, SoftCardError> {
+        Ok(Self::power_up(Box::new(FileMemory::open(path)?), system_random()))
+    }
+
+    /// A blank card that lives as long as this value.
+    ///
+    /// # Errors
+    /// [`SoftCardError`].
+    pub fn in_memory(options: &BlankOptions) -> Result<Self, SoftCardError> {
+        Self::provision(Box::new(RamMemory::default()), options, system_random())
+    }
+
+    /// A blank card on a memory and randomness of one's own.
+    ///
+    /// # Errors
+    /// [`SoftCardError::Memory`].
+    pub fn provision(
+        mut memory: Box<dyn NonVolatileMemory + Send>,
+        options: &BlankOptions,
+        random: Box<dyn CryptoRng + Send>,
+    ) -> Result<Self, SoftCardError> {
+        let provisioning = options.provisioning();
+        OperatingSystem::domain_memory(&mut *memory, |memory| {
+            issuer_domain::provision(memory, &provisioning)
+        })
+        .map_err(|_| SoftCardError::Memory)?;
+        Ok(Self::power_up(memory, random))
+    }
+
+    /// Powers up the card on a memory that holds one.
+    #[must_use]
+    pub fn power_up(
+        memory: Box<dyn NonVolatileMemory + Send>,
+        random: Box<dyn CryptoRng + Send>,
+    ) -> Self {
+        let system = OperatingSystem::new(
+            Box::new(IssuerDomain::default()),
+            vec![Box::new(Emrtd::default())],
+        );
+        let mut card = Self { system, memory, random };
+        card.power_on();
+        card
+    }
+
+    /// Power on or reset.
+    pub fn power_on(&mut self) {
+        self.system.power_on(&mut *self.memory, &mut *self.random);
+    }
+
+    /// One command APDU and its response APDU.
+    pub fn process(&mut self, command: &[u8]) -> Vec<u8> {
+        self.system.transmit(&mut *self.memory, &mut *self.random, command)
+    }
+
+    /// What the card says of itself.
+    pub fn summary(&mut self) -> Summary {
+        let card = OperatingSystem::domain_memory(&mut *self.memory, |memory| {
+            issuer_domain::life_cycle(memory)
+        });
+        OperatingSystem::application_memory(&mut *self.memory, 0, |memory| Summary {
+            card,
+            application: cancuoc_applet_emrtd::life_cycle(memory),
+            files: cancuoc_applet_emrtd::files(memory),
+        })
+    }
+}
+
+/// The random number generator of the operating system.
+fn system_random() -> Box<dyn CryptoRng + Send> {
+    Box::new(rand_core::UnwrapErr(getrandom::SysRng))
+}
+
+impl CardTransport for SoftCard {
+    fn transmit(&mut self, command: &[u8]) -> Result<Vec<u8>, TransportError> {
+        Ok(self.process(command))
+    }
+
+    fn atr(&self) -> &[u8] {
+        &ATR
+    }
+
+    fn max_command_length(&self) -> usize {
+        MAX_COMMAND_LENGTH
+    }
+
+    fn reset(&mut self) -> Result<(), TransportError> {
+        self.power_on();
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;
