@@ -20,6 +20,7 @@ pub mod error;
 pub mod globalplatform;
 pub mod issue;
 pub mod lds;
+pub mod pki;
 pub mod softcard;
 pub mod terminal;
 pub mod transport;

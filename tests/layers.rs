@@ -1,5 +1,7 @@
 //! The layers of the source tree hold: a module uses those below it, never those above.
 
+#![allow(clippy::unwrap_used)] // helpers of tests
+
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
@@ -85,12 +87,12 @@ fn sources() -> Vec<(PathBuf, String)> {
     let mut folders = vec![source_folder()];
     let mut files = Vec::new();
     while let Some(folder) = folders.pop() {
-        for entry in std::fs::read_dir(folder).expect("folder") {
-            let path = entry.expect("entry").path();
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
             if path.is_dir() {
                 folders.push(path);
             } else if path.extension().is_some_and(|e| e == "rs") {
-                let text = std::fs::read_to_string(&path).expect("source");
+                let text = std::fs::read_to_string(&path).unwrap();
                 files.push((path, text));
             }
         }

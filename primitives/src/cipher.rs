@@ -290,7 +290,7 @@ mod tests {
         #[test]
         fn padding_comes_off_again(data in prop::collection::vec(any::<u8>(), 0..100), block in 1usize..33) {
             let padded = pad(&data, block);
-            prop_assert!(padded.len() % block == 0 && padded.len() > data.len());
+            prop_assert!(padded.len().is_multiple_of(block) && padded.len() > data.len());
             prop_assert_eq!(unpad(&padded), Some(&data[..]));
         }
 

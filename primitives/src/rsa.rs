@@ -41,6 +41,16 @@ pub struct RsaComponents {
     pub q: Zeroizing<Vec<u8>>,
 }
 
+/// d mod (p-1), d mod (q-1) and the inverse of q modulo p, big-endian.
+pub struct RsaCrt {
+    /// First exponent.
+    pub dp: Zeroizing<Vec<u8>>,
+    /// Second exponent.
+    pub dq: Zeroizing<Vec<u8>>,
+    /// Coefficient.
+    pub qinv: Zeroizing<Vec<u8>>,
+}
+
 /// Runs an expression with the hash function's type bound to a name.
 macro_rules! with_hash {
     ($hash:expr, $digest:ident => $body:expr) => {
@@ -213,6 +223,21 @@ impl RsaPrivateKey {
             d: bytes(self.0.d()),
             p: bytes(p),
             q: bytes(q),
+        })
+    }
+
+    /// The numbers that speed up the private operation (RFC 8017 §3.2).
+    ///
+    /// # Errors
+    /// [`SignatureError::Key`] for a key with other than two primes.
+    pub fn crt(&self) -> Result<RsaCrt, SignatureError> {
+        let bytes = |number: &BoxedUint| Zeroizing::new(strip(&number.to_be_bytes()));
+        let number = |value: Option<&BoxedUint>| value.map(bytes).ok_or(SignatureError::Key);
+        let qinv = self.0.crt_coefficient();
+        Ok(RsaCrt {
+            dp: number(self.0.dp())?,
+            dq: number(self.0.dq())?,
+            qinv: number(qinv.as_ref())?,
         })
     }
 

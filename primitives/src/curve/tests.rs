@@ -64,7 +64,8 @@ fn both_sides_agree_on_every_curve() {
 #[test]
 fn gives_the_published_brainpool_key_agreements() {
     // RFC 7027 appendix A.
-    let cases: [(Curve, &[u8], &[u8], &[u8]); 3] = [
+    type Case = (Curve, &'static [u8], &'static [u8], &'static [u8]);
+    let cases: [Case; 3] = [
         (
             Curve::BrainpoolP256r1,
             &hex!("81DB1EE100150FF2EA338D708271BE38300CB54241D79950F77B063039804F1D"),

@@ -1,0 +1,224 @@
+//! Private keys in software: made here, kept as encrypted PKCS#8 (RFC 5958, RFC 8018).
+
+use cancuoc_primitives::CryptoRng;
+use cancuoc_primitives::curve::{Curve, SecretScalar};
+use cancuoc_primitives::ecdsa::{EcdsaSignature, sign_prehashed};
+use cancuoc_primitives::hash::HashAlgorithm;
+use cancuoc_primitives::rsa::RsaPrivateKey;
+use der::Decode;
+use pkcs8::{EncryptedPrivateKeyInfoRef, PrivateKeyInfoRef};
+use thiserror::Error;
+use zeroize::Zeroizing;
+
+use super::{Signer, SignerError};
+use crate::apdu::tlv::Tag;
+use crate::error::ErrorCode;
+use crate::lds::{Element, LdsError, ParameterForm, PublicKey, SignatureAlgorithm, tag, write};
+
+const FILE: &str = "PrivateKeyInfo";
+
+/// What key to make.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyKind {
+    /// On a curve.
+    Ec(Curve),
+    /// RSA with that many bits.
+    Rsa(usize),
+}
+
+/// A private key in memory, wiped when dropped, with the algorithm it signs with.
+#[derive(Debug, Clone)]
+pub struct SoftwareKey {
+    secret: Secret,
+    algorithm: SignatureAlgorithm,
+}
+
+#[derive(Debug, Clone)]
+enum Secret {
+    Ec(SecretScalar),
+    Rsa(Box<RsaPrivateKey>),
+}
+
+/// Why a key cannot be made or read.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum KeyError {
+    /// The structure is malformed.
+    #[error(transparent)]
+    Malformed(#[from] LdsError),
+    /// Not a private key that can sign here.
+    #[error("private key is of a kind that is not supported")]
+    Unsupported,
+    /// The password does not open the key, or the file is damaged.
+    #[error("the password does not open the key")]
+    Password,
+}
+
+impl ErrorCode for KeyError {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Malformed(_) => "key_malformed",
+            Self::Unsupported => "key_unsupported",
+            Self::Password => "key_password_wrong",
+        }
+    }
+}
+
+impl KeyKind {
+    /// From a name: a curve's, or `rsa-2048` to `rsa-4096`.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        if let Some(curve) = Curve::from_name(name) {
+            return Some(Self::Ec(curve));
+        }
+        let bits = name.to_ascii_lowercase().strip_prefix("rsa-")?.parse().ok()?;
+        matches!(bits, 2048 | 3072 | 4096).then_some(Self::Rsa(bits))
+    }
+}
+
+impl SoftwareKey {
+    /// Makes a key. The hash of its signatures is as strong as the key (ICAO 9303-12 §4.4).
+    ///
+    /// # Errors
+    /// [`KeyError::Unsupported`] for an RSA size out of bounds.
+    pub fn generate(
+        kind: KeyKind,
+        pss: bool,
+        random: &mut dyn CryptoRng,
+    ) -> Result<Self, KeyError> {
+        let secret = match kind {
+            KeyKind::Ec(curve) => Secret::Ec(SecretScalar::random(curve, random)),
+            KeyKind::Rsa(bits) => {
+                let key = RsaPrivateKey::generate(bits, random);
+                Secret::Rsa(Box::new(key.map_err(|_| KeyError::Unsupported)?))
+            }
+        };
+        Ok(Self::with_default_algorithm(secret, pss))
+    }
+
+    fn with_default_algorithm(secret: Secret, pss: bool) -> Self {
+        let algorithm = match &secret {
+            Secret::Ec(key) => SignatureAlgorithm::Ecdsa(match key.curve().field_bits() {
+                ..=256 => HashAlgorithm::Sha256,
+                257..=384 => HashAlgorithm::Sha384,
+                _ => HashAlgorithm::Sha512,
+            }),
+            Secret::Rsa(_) if pss => {
+                SignatureAlgorithm::RsaPss { hash: HashAlgorithm::Sha256, salt_len: 32 }
+            }
+            Secret::Rsa(_) => SignatureAlgorithm::RsaPkcs1(HashAlgorithm::Sha256),
+        };
+        Self { secret, algorithm }
+    }
+
+    /// The same key with PSS signatures, where it is an RSA key.
+    #[must_use]
+    pub fn with_pss(self, pss: bool) -> Self {
+        Self::with_default_algorithm(self.secret, pss)
+    }
+
+    /// PrivateKeyInfo in DER, not encrypted.
+    fn to_private_key_info(&self) -> Result<Zeroizing<Vec<u8>>, KeyError> {
+        let spki = self.public_key().to_spki_der(ParameterForm::Named);
+        let algorithm = Element::parse(FILE, &spki)?.children().any()?.raw().to_vec();
+        let key = Zeroizing::new(match &self.secret {
+            Secret::Ec(scalar) => {
+                let public = write::bits(scalar.public_point().as_bytes());
+                write::sequence(&[
+                    &write::integer(1),
+                    &write::octets(&scalar.to_bytes()),
+                    &write::constructed(Tag(0xA1), &[&public]),
+                ])
+            }
+            Secret::Rsa(key) => rsa_private_key(key)?,
+        });
+        Ok(Zeroizing::new(write::sequence(&[&write::integer(0), &algorithm, &write::octets(&key)])))
+    }
+
+    fn from_private_key_info(bytes: &[u8]) -> Result<Self, KeyError> {
+        let mut children = Element::parse(FILE, bytes)?.expect(tag::SEQUENCE)?.children();
+        children.any()?.small_integer()?;
+        let mut algorithm = children.tagged(tag::SEQUENCE)?.children();
+        let key = children.any()?.octets()?;
+        let kind = algorithm.any()?.oid()?;
+        let mut fields = Element::parse("private key", key)?.expect(tag::SEQUENCE)?.children();
+        fields.any()?.small_integer()?;
+        let secret = if kind == const_oid::db::rfc5912::ID_EC_PUBLIC_KEY {
+            let curve = Curve::from_oid(&algorithm.any()?.oid()?).ok_or(KeyError::Unsupported)?;
+            let scalar = SecretScalar::from_bytes(curve, fields.any()?.octets()?);
+            Secret::Ec(scalar.map_err(|_| KeyError::Unsupported)?)
+        } else if kind == const_oid::db::rfc5912::RSA_ENCRYPTION {
+            let mut number = || fields.any().and_then(|f| f.positive_integer());
+            let (n, e, d, p, q) = (number()?, number()?, number()?, number()?, number()?);
+            let key = RsaPrivateKey::from_components(n, e, d, &[p, q]);
+            Secret::Rsa(Box::new(key.map_err(|_| KeyError::Unsupported)?))
+        } else {
+            return Err(KeyError::Unsupported);
+        };
+        Ok(Self::with_default_algorithm(secret, false))
+    }
+
+    /// EncryptedPrivateKeyInfo in DER: scrypt and AES-256-CBC.
+    ///
+    /// # Errors
+    /// [`KeyError`].
+    pub fn encrypt(&self, password: &str, random: &mut dyn CryptoRng) -> Result<Vec<u8>, KeyError> {
+        let plain = self.to_private_key_info()?;
+        let mut random = random;
+        PrivateKeyInfoRef::from_der(&plain)
+            .map_err(|_| KeyError::Unsupported)?
+            .encrypt_with_rng(&mut random, password)
+            .map(|document| document.as_bytes().to_vec())
+            .map_err(|_| KeyError::Unsupported)
+    }
+
+    /// Reads an EncryptedPrivateKeyInfo.
+    ///
+    /// # Errors
+    /// [`KeyError`].
+    pub fn decrypt(bytes: &[u8], password: &str) -> Result<Self, KeyError> {
+        let encrypted = EncryptedPrivateKeyInfoRef::from_der(bytes)
+            .map_err(|_| LdsError::invalid("EncryptedPrivateKeyInfo", "malformed", 0))?;
+        let plain = encrypted.decrypt(password).map_err(|_| KeyError::Password)?;
+        // A wrong password mostly gives garbage.
+        Self::from_private_key_info(plain.as_bytes()).map_err(|error| match error {
+            KeyError::Malformed(_) => KeyError::Password,
+            other => other,
+        })
+    }
+}
+
+/// RSAPrivateKey (RFC 8017 §A.1.2) with its CRT numbers.
+fn rsa_private_key(key: &RsaPrivateKey) -> Result<Vec<u8>, KeyError> {
+    let c = key.components().map_err(|_| KeyError::Unsupported)?;
+    let crt = key.crt().map_err(|_| KeyError::Unsupported)?;
+    let numbers: [&[u8]; 8] = [&c.n, &c.e, &c.d, &c.p, &c.q, &crt.dp, &crt.dq, &crt.qinv];
+    let fields: Vec<u8> = numbers.iter().flat_map(|n| write::positive_integer(n)).collect();
+    Ok(write::sequence(&[&write::integer(0), &fields]))
+}
+
+impl Signer for SoftwareKey {
+    fn algorithm(&self) -> SignatureAlgorithm {
+        self.algorithm
+    }
+
+    fn public_key(&self) -> PublicKey {
+        match &self.secret {
+            Secret::Ec(key) => PublicKey::Ec(key.public_point()),
+            Secret::Rsa(key) => PublicKey::Rsa(key.public_key()),
+        }
+    }
+
+    fn sign(&self, message: &[u8], random: &mut dyn CryptoRng) -> Result<Vec<u8>, SignerError> {
+        let hash = self.algorithm.hash();
+        let digest = hash.digest(message);
+        match (&self.secret, self.algorithm) {
+            (Secret::Ec(key), _) => sign_prehashed(key, &digest, random)
+                .and_then(|signature: EcdsaSignature| signature.to_der()),
+            (Secret::Rsa(key), SignatureAlgorithm::RsaPss { .. }) => {
+                key.sign_pss(hash, &digest, random)
+            }
+            (Secret::Rsa(key), _) => key.sign_pkcs1v15(hash, &digest, random),
+        }
+        .map_err(|_| SignerError::Key)
+    }
+}
