@@ -12,6 +12,7 @@ mod error;
 pub mod key_derivation;
 pub mod pace;
 mod protocol;
+pub mod reading;
 pub mod secure_messaging;
 mod session;
 #[cfg(test)]

@@ -187,14 +187,53 @@ impl SecureMessaging {
 
 #[cfg(test)]
 impl SecureMessaging {
-    /// A response without data as the card at the other end would make it to the next command.
-    pub(crate) fn seal_for_tests(&mut self, status: u16) -> ResponseApdu {
+    /// The card's end of the session in tests: takes a protected command.
+    pub(crate) fn open_for_tests(&mut self, command: &[u8]) -> CommandApdu {
         self.step();
+        self.ins_is_odd = command[1] & 1 == 1;
+        let (data, extended) = match command[4] {
+            0 => (&command[7..command.len() - 2], true),
+            length => (&command[5..5 + usize::from(length)], false),
+        };
+        let mut out = CommandApdu::new(0, command[1], command[2], command[3]);
+        let mut reader = Reader::new(data);
+        while let Some(object) = reader.read_optional().unwrap() {
+            match object.tag {
+                CRYPTOGRAM => out.data = self.decrypt(&object.value[1..]).unwrap(),
+                CRYPTOGRAM_TLV => out.data = self.decrypt(object.value).unwrap(),
+                LE => {
+                    let le = object.value.iter().fold(0, |n, b| n << 8 | usize::from(*b));
+                    let max = if extended && object.value.len() > 1 { 65_536 } else { 256 };
+                    out.ne = Some(Ne::new(if le == 0 { max } else { le }));
+                }
+                _ => assert_eq!(object.tag, MAC),
+            }
+        }
+        out
+    }
+
+    /// The card's end of the session in tests: a command that it cannot read.
+    pub(crate) fn step_for_tests(&mut self) {
         self.step();
-        let mut data = encode(STATUS, &status.to_be_bytes());
-        let mac = self.mac(&[&data]).unwrap_or_default();
-        data.extend(encode(MAC, &mac));
-        ResponseApdu { data, status: StatusWord(status) }
+    }
+
+    /// The card's end of the session in tests: makes a protected response.
+    pub(crate) fn seal_for_tests(&mut self, data: &[u8], status: u16) -> Vec<u8> {
+        self.step();
+        let mut out = Vec::new();
+        if !data.is_empty() {
+            let cryptogram = self.encrypt(data).unwrap();
+            out = if self.ins_is_odd {
+                encode(CRYPTOGRAM_TLV, &cryptogram)
+            } else {
+                encode(CRYPTOGRAM, &[&[1], &cryptogram[..]].concat())
+            };
+        }
+        out.extend(encode(STATUS, &status.to_be_bytes()));
+        let mac = self.mac(&[&out]).unwrap();
+        out.extend(encode(MAC, &mac));
+        out.extend(status.to_be_bytes());
+        out
     }
 }
 

@@ -148,13 +148,17 @@ fn finds_the_key_of_the_bsi_reference_data_set() {
 }
 
 /// A card at the end of Chip Authentication that answers the next command under some keys.
-struct Card(SecureMessaging);
+/// The flag tells whether they are the right ones.
+struct Card(SecureMessaging, bool);
 
 impl CardTransport for Card {
-    fn transmit(&mut self, _: &[u8]) -> Result<Vec<u8>, crate::transport::TransportError> {
-        let mut response = self.0.seal_for_tests(0x9000);
-        response.data.extend(response.status.0.to_be_bytes());
-        Ok(response.data)
+    fn transmit(&mut self, command: &[u8]) -> Result<Vec<u8>, crate::transport::TransportError> {
+        if self.1 {
+            self.0.open_for_tests(command);
+        } else {
+            self.0.step_for_tests();
+        }
+        Ok(self.0.seal_for_tests(&[], 0x9000))
     }
     fn atr(&self) -> &[u8] {
         &[]
@@ -172,7 +176,7 @@ fn pending() -> PendingChipAuthentication {
 #[test]
 fn takes_the_first_answer_under_the_new_keys_as_proof() {
     let pending = pending();
-    let mut session = Session::new(Card(pending.session_keys().unwrap()));
+    let mut session = Session::new(Card(pending.session_keys().unwrap(), true));
     session.start_secure_messaging(pending.session_keys().unwrap());
     assert!(pending.clone().confirm(&session).is_none());
     session.transmit(&commands::select_lds1()).unwrap();
@@ -185,7 +189,7 @@ fn takes_the_first_answer_under_the_new_keys_as_proof() {
 fn takes_no_proof_from_a_card_that_keeps_the_old_keys() {
     let pending = pending();
     let old = SecureMessaging::from_secret(BlockCipher::Aes128, b"old secret");
-    let mut session = Session::new(Card(old));
+    let mut session = Session::new(Card(old, false));
     session.start_secure_messaging(pending.session_keys().unwrap());
     let error = session.transmit(&commands::select_lds1()).unwrap_err();
     assert_eq!(error, TerminalError::SecureMessaging);
