@@ -13,6 +13,8 @@ use crate::apdu::tlv::{Reader, Tag, Tlv};
 pub mod tag {
     use crate::apdu::tlv::Tag;
 
+    /// BOOLEAN.
+    pub const BOOLEAN: Tag = Tag(0x01);
     /// INTEGER.
     pub const INTEGER: Tag = Tag(0x02);
     /// BIT STRING.

@@ -4,6 +4,8 @@
 
 mod asn1;
 mod atr_info;
+mod certificate;
+mod cms;
 mod com;
 mod data_group;
 mod dg2;
@@ -17,6 +19,10 @@ pub mod sod;
 
 pub use asn1::{Element, tag, write};
 pub use atr_info::AtrInfo;
+pub use certificate::CertificateParts;
+pub use cms::{
+    CheckedSigner, SignedAttributes, SignedData, SignedDataFault, SignerIdentifier, SignerInfo,
+};
 pub use com::Com;
 pub use data_group::{
     decode_dg1, decode_dg15, encode_dg1, encode_dg14, encode_dg15, security_infos_of_dg14,

@@ -6,78 +6,31 @@
 use cancuoc_primitives::hash::HashAlgorithm;
 use const_oid::ObjectIdentifier;
 
-use super::{DgNumber, Element, LdsError, SignatureAlgorithm, tag, write};
+use super::cms::{CONTENT_TYPE, MESSAGE_DIGEST, SIGNED_DATA, SIGNING_TIME};
+use super::{DgNumber, Element, LdsError, SignatureAlgorithm, SignedData, tag, write};
 use crate::apdu::tlv::{Tag, encode};
 
+pub use super::cms::{SignedAttributes, SignerIdentifier, SignerInfo};
+
 const FILE: &str = "EF.SOD";
-const SIGNED_DATA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.7.2");
-const CONTENT_TYPE: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.3");
-const MESSAGE_DIGEST: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.4");
-const SIGNING_TIME: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.5");
 
 /// id-icao-mrtd-security-ldsSecurityObject.
 pub const LDS_SECURITY_OBJECT: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.23.136.1.1.1");
 /// Object identifier of the technical report before Doc 9303, seen on early documents.
 pub const LDS_SECURITY_OBJECT_LEGACY: ObjectIdentifier =
     ObjectIdentifier::new_unwrap("1.2.528.1.1006.1.20.1");
+/// The types of content that are accepted as an LDS security object.
+pub const LDS_SECURITY_OBJECT_TYPES: [ObjectIdentifier; 2] =
+    [LDS_SECURITY_OBJECT, LDS_SECURITY_OBJECT_LEGACY];
 
-/// Most certificates and signers that are read.
-const MAX_CERTIFICATES: usize = 16;
-const MAX_SIGNERS: usize = 8;
-const MAX_ATTRIBUTES: usize = 32;
+/// Most hashes that are read: more than there are data groups, so that a list with numbers twice
+/// is read and can be reported.
+const MAX_HASHES: usize = 64;
 
 /// EF.SOD taken apart; every part as the bytes that were read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sod {
-    /// eContentType.
-    pub content_type: ObjectIdentifier,
-    /// eContent: the LDS security object.
-    pub content: Vec<u8>,
-    /// Certificates in DER.
-    pub certificates: Vec<Vec<u8>>,
-    /// SignerInfos.
-    pub signers: Vec<SignerInfo>,
-}
-
-/// SignerInfo (RFC 5652 §5.3).
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SignerInfo {
-    /// Which certificate signed.
-    pub identifier: SignerIdentifier,
-    /// Digest algorithm.
-    pub digest_algorithm: ObjectIdentifier,
-    /// The signed attributes, tagged as the SET OF that the signature is over; `None` where the
-    /// signature is over the content itself.
-    pub signed_attributes: Option<Vec<u8>>,
-    /// AlgorithmIdentifier of the signature in DER.
-    pub signature_algorithm: Vec<u8>,
-    /// Signature.
-    pub signature: Vec<u8>,
-}
-
-/// Names a certificate.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum SignerIdentifier {
-    /// By issuer and serial number.
-    IssuerAndSerial {
-        /// Name of the issuer in DER.
-        issuer: Vec<u8>,
-        /// Big-endian serial number, content bytes of the INTEGER.
-        serial: Vec<u8>,
-    },
-    /// By subject key identifier.
-    SubjectKeyIdentifier(Vec<u8>),
-}
-
-/// What the signed attributes of EF.SOD say.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SignedAttributes {
-    /// Values of the contentType attribute.
-    pub content_types: Vec<ObjectIdentifier>,
-    /// Values of the messageDigest attribute.
-    pub message_digests: Vec<Vec<u8>>,
-    /// Signing time, where it is given: `YYYYMMDDHHMMSSZ`, or `YYMMDDHHMMSSZ` as UTCTime has it.
-    pub signing_time: Option<String>,
+    signed_data: SignedData,
 }
 
 /// LDSSecurityObject (ICAO 9303-10 §4.6.2.2).
@@ -93,6 +46,14 @@ pub struct LdsSecurityObject {
     pub lds_version: Option<(String, String)>,
 }
 
+impl core::ops::Deref for Sod {
+    type Target = SignedData;
+
+    fn deref(&self) -> &SignedData {
+        &self.signed_data
+    }
+}
+
 impl Sod {
     /// Reads the file.
     ///
@@ -102,46 +63,7 @@ impl Sod {
         let mut file = Element::parse(FILE, bytes)?.expect(Tag(0x77))?.children();
         let content_info = file.tagged(tag::SEQUENCE)?;
         file.finish()?;
-        Self::decode_content_info(&content_info)
-    }
-
-    fn decode_content_info(content_info: &Element<'_>) -> Result<Self, LdsError> {
-        let mut children = content_info.children();
-        let kind = children.any()?;
-        if kind.oid()? != SIGNED_DATA {
-            return Err(kind.fault("content is not CMS SignedData"));
-        }
-        let explicit = children.tagged(Tag(0xA0))?;
-        children.finish()?;
-        let mut signed_data = explicit.children().tagged(tag::SEQUENCE)?.children();
-        signed_data.any()?.small_integer()?;
-        signed_data.tagged(tag::SET)?;
-        let (content_type, content) =
-            Self::decode_encapsulated(&signed_data.tagged(tag::SEQUENCE)?)?;
-        let certificates = match signed_data.optional(Tag(0xA0))? {
-            Some(set) => set.children().all(MAX_CERTIFICATES)?,
-            None => Vec::new(),
-        };
-        signed_data.optional(Tag(0xA1))?;
-        let signers = signed_data.tagged(tag::SET)?.children().all(MAX_SIGNERS)?;
-        signed_data.finish()?;
-        Ok(Self {
-            content_type,
-            content,
-            certificates: certificates.iter().map(|c| c.raw().to_vec()).collect(),
-            signers: signers.iter().map(SignerInfo::decode).collect::<Result<_, _>>()?,
-        })
-    }
-
-    fn decode_encapsulated(element: &Element<'_>) -> Result<(ObjectIdentifier, Vec<u8>), LdsError> {
-        let mut children = element.children();
-        let content_type = children.any()?.oid()?;
-        let explicit = children.tagged(Tag(0xA0))?;
-        children.finish()?;
-        let mut inner = explicit.children();
-        let content = inner.any()?.octets()?.to_vec();
-        inner.finish()?;
-        Ok((content_type, content))
+        Ok(Self { signed_data: SignedData::decode_content_info(&content_info)? })
     }
 
     /// The LDS security object in the content.
@@ -150,85 +72,6 @@ impl Sod {
     /// [`LdsError`].
     pub fn security_object(&self) -> Result<LdsSecurityObject, LdsError> {
         LdsSecurityObject::decode(&self.content)
-    }
-}
-
-impl SignerInfo {
-    fn decode(element: &Element<'_>) -> Result<Self, LdsError> {
-        let mut children = element.expect(tag::SEQUENCE)?.children();
-        children.any()?.small_integer()?;
-        let identifier = SignerIdentifier::decode(&children.any()?)?;
-        let digest_algorithm = children.tagged(tag::SEQUENCE)?.children().any()?.oid()?;
-        let signed_attributes = children.optional(Tag(0xA0))?.map(|attributes| {
-            // The signature is over the SET OF, not over the context tag (RFC 5652 §5.4).
-            let mut bytes = attributes.raw().to_vec();
-            if let Some(first) = bytes.first_mut() {
-                *first = 0x31;
-            }
-            bytes
-        });
-        let signature_algorithm = children.tagged(tag::SEQUENCE)?.raw().to_vec();
-        let signature = children.any()?.octets()?.to_vec();
-        children.optional(Tag(0xA1))?;
-        children.finish()?;
-        Ok(Self { identifier, digest_algorithm, signed_attributes, signature_algorithm, signature })
-    }
-
-    /// Reads the signed attributes.
-    ///
-    /// # Errors
-    /// [`LdsError`].
-    pub fn attributes(&self) -> Result<Option<SignedAttributes>, LdsError> {
-        self.signed_attributes.as_deref().map(SignedAttributes::decode).transpose()
-    }
-}
-
-impl SignerIdentifier {
-    fn decode(element: &Element<'_>) -> Result<Self, LdsError> {
-        if element.tag() == Tag(0x80) {
-            return Ok(Self::SubjectKeyIdentifier(element.value().to_vec()));
-        }
-        let mut children = element.expect(tag::SEQUENCE)?.children();
-        let issuer = children.tagged(tag::SEQUENCE)?.raw().to_vec();
-        let serial = children.tagged(tag::INTEGER)?.value().to_vec();
-        children.finish()?;
-        Ok(Self::IssuerAndSerial { issuer, serial })
-    }
-}
-
-impl SignedAttributes {
-    fn decode(bytes: &[u8]) -> Result<Self, LdsError> {
-        let mut attributes =
-            Self { content_types: Vec::new(), message_digests: Vec::new(), signing_time: None };
-        let set = Element::parse("EF.SOD signed attributes", bytes)?.expect(tag::SET)?;
-        for attribute in set.children().all(MAX_ATTRIBUTES)? {
-            let mut children = attribute.expect(tag::SEQUENCE)?.children();
-            let oid = children.any()?.oid()?;
-            for value in children.tagged(tag::SET)?.children().all(MAX_ATTRIBUTES)? {
-                match oid {
-                    CONTENT_TYPE => attributes.content_types.push(value.oid()?),
-                    MESSAGE_DIGEST => attributes.message_digests.push(value.octets()?.to_vec()),
-                    SIGNING_TIME => attributes.signing_time = Some(read_time(&value)?),
-                    _ => {}
-                }
-            }
-        }
-        Ok(attributes)
-    }
-}
-
-fn read_time(element: &Element<'_>) -> Result<String, LdsError> {
-    let value = element.value();
-    let right_length = match element.tag() {
-        tag::UTC_TIME => value.len() == 13,
-        tag::GENERALIZED_TIME => value.len() == 15,
-        _ => false,
-    };
-    match value.split_last() {
-        Some((b'Z', digits)) if right_length && digits.iter().all(u8::is_ascii_digit) => {
-            Ok(value.iter().map(|b| char::from(*b)).collect())
-        }
-        _ => Err(element.fault("signing time is malformed")),
     }
 }
 
@@ -243,7 +86,7 @@ impl LdsSecurityObject {
         let version = children.any()?.small_integer()?;
         let hash_algorithm = children.tagged(tag::SEQUENCE)?.children().any()?.oid()?;
         let mut hashes = Vec::new();
-        for hash in children.tagged(tag::SEQUENCE)?.children().all(64)? {
+        for hash in children.tagged(tag::SEQUENCE)?.children().all(MAX_HASHES)? {
             let mut pair = hash.expect(tag::SEQUENCE)?.children();
             let number = pair.any()?.small_integer()?;
             let value = pair.any()?.octets()?.to_vec();
