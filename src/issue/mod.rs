@@ -2,6 +2,7 @@
 
 pub mod finding;
 pub mod image;
+pub mod prepare;
 pub mod record;
 
 pub use finding::{Finding, Severity};
@@ -9,4 +10,5 @@ pub use image::{
     AccessRule, ActiveAuthenticationKey, CardImage, ChipAuthenticationKey, ImageFile, Location,
     PaceConfiguration,
 };
+pub use prepare::{DocumentSigner, PrepareError, prepare};
 pub use record::{LoadError, Loader, Record, Review, check, review};

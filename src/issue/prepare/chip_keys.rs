@@ -38,27 +38,27 @@ pub(super) fn active_authentication(
     profile: ActiveAuthenticationProfile,
     random: &mut dyn CryptoRng,
 ) -> Result<ActiveAuthenticationKey, PrepareError> {
-    let failed = PrepareError::KeyTrial { key: "Active Authentication" };
+    let failed = || PrepareError::KeyTrial { key: "Active Authentication" };
     match profile {
         ActiveAuthenticationProfile::Ecdsa { curve, hash } => {
             let key = SecretScalar::random(curve.into(), random);
             let hash = HashAlgorithm::from(hash);
             let digest = hash.digest(b"trial");
-            let signature = sign_prehashed(&key, &digest, random).map_err(|_| failed.clone())?;
-            verify_prehashed(&key.public_point(), &digest, &signature).map_err(|_| failed)?;
+            let signature = sign_prehashed(&key, &digest, random).map_err(|_| failed())?;
+            verify_prehashed(&key.public_point(), &digest, &signature).map_err(|_| failed())?;
             Ok(ActiveAuthenticationKey::Ecdsa { key, hash })
         }
         ActiveAuthenticationProfile::Rsa { bits, hash } => {
-            let key = RsaPrivateKey::generate(bits, random).map_err(|_| failed.clone())?;
+            let key = RsaPrivateKey::generate(bits, random).map_err(|_| failed())?;
             // Any number below the modulus: 6A first, as ISO/IEC 9796-2 has it.
             let mut message = vec![0x55; bits.div_ceil(8)];
             if let Some(first) = message.first_mut() {
                 *first = 0x6A;
             }
-            let signature = key.raw(&message, random).map_err(|_| failed.clone())?;
-            let recovered = key.public_key().raw(&signature).map_err(|_| failed.clone())?;
+            let signature = key.raw(&message, random).map_err(|_| failed())?;
+            let recovered = key.public_key().raw(&signature).map_err(|_| failed())?;
             if recovered != message {
-                return Err(failed);
+                return Err(failed());
             }
             Ok(ActiveAuthenticationKey::Rsa { key, hash: hash.into() })
         }
@@ -67,7 +67,7 @@ pub(super) fn active_authentication(
 
 #[cfg(test)]
 mod tests {
-    use super::super::test_random::system_random;
+    use super::super::tests::system_random;
     use super::*;
     use crate::document::CardProfile;
     use crate::document::profile::HashName;
@@ -89,13 +89,15 @@ mod tests {
         assert!(matches!(key, ActiveAuthenticationKey::Ecdsa { hash: HashAlgorithm::Sha256, .. }));
         let rsa = ActiveAuthenticationProfile::Rsa { bits: 1024, hash: HashName::Sha1 };
         let key = active_authentication(rsa, &mut random).unwrap();
-        assert!(matches!(key, ActiveAuthenticationKey::Rsa { key, .. } if key.public_key().bits() == 1024));
+        assert!(
+            matches!(key, ActiveAuthenticationKey::Rsa { key, .. } if key.public_key().bits() == 1024)
+        );
     }
 
     #[test]
     fn refuses_an_rsa_key_of_a_size_that_no_card_has() {
         let rsa = ActiveAuthenticationProfile::Rsa { bits: 512, hash: HashName::Sha1 };
         let error = active_authentication(rsa, &mut system_random()).unwrap_err();
-        assert_eq!(error, PrepareError::KeyTrial { key: "Active Authentication" });
+        assert!(matches!(error, PrepareError::KeyTrial { .. }));
     }
 }

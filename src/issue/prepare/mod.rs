@@ -1,13 +1,27 @@
 //! Data preparation: a record becomes the image of a card.
+//!
+//! Nothing leaves here untried: the keys of the card are tested, the signature of the EF.SOD is
+//! verified with the certificate that goes out with it, and the image is read back and compared
+//! with what it was made of.
 
 mod chip_keys;
+mod files;
+mod sod;
 
+use cancuoc_primitives::CryptoRng;
+use jiff::Timestamp;
 use thiserror::Error;
+use zeroize::Zeroizing;
 
+use self::files::DataGroups;
+use super::image::{AccessRule, CardImage, ImageFile, Location, PaceConfiguration};
+use super::record::Record;
+use crate::document::profile::{CardProfile, FileAccess, FileLocation};
 use crate::error::ErrorCode;
+use crate::pki::{Signer, SignerError};
 
 /// Why no image could be made.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[derive(Debug, Error)]
 pub enum PrepareError {
     /// A new key pair failed its trial.
     #[error("the new key pair for {key} failed its trial")]
@@ -15,22 +29,155 @@ pub enum PrepareError {
         /// Which key.
         key: &'static str,
     },
+    /// The card profile asks for something that cannot be made.
+    #[error("card profile: {what}")]
+    Profile {
+        /// What.
+        what: &'static str,
+    },
+    /// The document signer certificate cannot be read.
+    #[error("document signer certificate: {what}")]
+    Certificate {
+        /// What is wrong.
+        what: &'static str,
+    },
+    /// The document signer certificate is not valid at the time of signing.
+    #[error("the document signer certificate is not valid at the time of signing")]
+    CertificateExpired,
+    /// The certificate belongs to another key.
+    #[error("the document signer certificate does not belong to the signing key")]
+    CertificateKey,
+    /// The signer failed.
+    #[error("signing the EF.SOD: {0}")]
+    Signer(#[from] SignerError),
+    /// The signer gave a signature that does not verify.
+    #[error("the signer gave a signature that does not verify")]
+    WrongSignature,
+    /// The finished image does not read back as what it was made of.
+    #[error("the finished image does not read back: {what}")]
+    SelfCheck {
+        /// Which part.
+        what: &'static str,
+    },
 }
 
 impl ErrorCode for PrepareError {
     fn code(&self) -> &'static str {
         match self {
             Self::KeyTrial { .. } => "key_trial_failed",
+            Self::Profile { .. } => "profile_not_supported",
+            Self::Certificate { .. } => "signer_certificate_malformed",
+            Self::CertificateExpired => "signer_certificate_not_valid",
+            Self::CertificateKey => "signer_certificate_of_other_key",
+            Self::Signer(error) => error.code(),
+            Self::WrongSignature => "signature_wrong",
+            Self::SelfCheck { .. } => "image_self_check_failed",
         }
     }
 }
 
-#[cfg(test)]
-pub(crate) mod test_random {
-    use rand_core::UnwrapErr;
-
-    /// Randomness of the system, for tests.
-    pub(crate) fn system_random() -> UnwrapErr<getrandom::SysRng> {
-        UnwrapErr(getrandom::SysRng)
-    }
+/// What signs the EF.SOD.
+#[derive(Clone, Copy)]
+pub struct DocumentSigner<'a> {
+    /// The key.
+    pub signer: &'a dyn Signer,
+    /// Its certificate in DER; it goes into the EF.SOD.
+    pub certificate: &'a [u8],
 }
+
+/// Makes the image of a card: fresh chip keys, all files, the signed EF.SOD.
+///
+/// # Errors
+/// [`PrepareError`].
+pub fn prepare(
+    record: &Record,
+    document_signer: DocumentSigner<'_>,
+    now: Timestamp,
+    random: &mut dyn CryptoRng,
+) -> Result<CardImage, PrepareError> {
+    let profile: &CardProfile = &record.profile;
+    let chip_authentication = match &profile.chip_authentication {
+        Some(ca) => vec![chip_keys::chip_authentication(ca, random)?],
+        None => Vec::new(),
+    };
+    let active_authentication = match profile.active_authentication {
+        Some(aa) => Some(chip_keys::active_authentication(aa, random)?),
+        None => None,
+    };
+    let infos = files::security_infos(
+        profile,
+        record.access.pace,
+        &chip_authentication,
+        active_authentication.as_ref(),
+    )?;
+    let groups = files::data_groups(record, &infos, active_authentication.as_ref());
+    let sod = sod::sign(profile, &groups, document_signer, now, random)?;
+    let files = place(record, &infos, &groups, sod)?;
+
+    let pace = profile.access.pace.iter().filter(|_| record.access.pace);
+    let opened = record.access.bac || record.access.pace;
+    let image = CardImage {
+        files,
+        mrz_key: opened.then(|| Zeroizing::new(*record.mrz.key().as_bytes())),
+        can: record.access.pace.then(|| profile.can(&record.personal_number)).transpose().map_err(
+            |_| PrepareError::Profile { what: "the derivation of the CAN does not give one" },
+        )?,
+        bac: record.access.bac,
+        pace: pace
+            .map(|pace| PaceConfiguration {
+                protocol: pace.protocol,
+                domain_parameter_id: pace.parameter,
+            })
+            .collect(),
+        chip_authentication,
+        active_authentication,
+    };
+    sod::check(&image, document_signer)?;
+    Ok(image)
+}
+
+/// Puts the contents into the files of the profile, in its order.
+fn place(
+    record: &Record,
+    infos: &files::Infos,
+    groups: &DataGroups,
+    sod: Vec<u8>,
+) -> Result<Vec<ImageFile>, PrepareError> {
+    let profile: &CardProfile = &record.profile;
+    let mut placed = Vec::new();
+    for file in &profile.files {
+        let content = match file.name.as_str() {
+            "EF.CardAccess" => record.access.pace.then(|| infos.card_access.encode()),
+            "EF.ATR/INFO" => Some(files::atr_info(profile)),
+            "EF.DIR" => Some(files::dir()),
+            "EF.COM" => Some(files::com(profile, groups)),
+            "EF.SOD" => Some(sod.clone()),
+            _ => groups.iter().find(|(n, _)| n.file().0 == file.fid).map(|(_, b)| b.clone()),
+        };
+        let Some(content) = content else { continue };
+        let access = record.access.files.get(&file.name).copied().unwrap_or(file.access);
+        placed.push(ImageFile {
+            location: match file.location {
+                FileLocation::Mf => Location::MasterFile,
+                FileLocation::Lds1 => Location::Lds1,
+            },
+            fid: file.fid,
+            sfi: file.sfi,
+            access: match access {
+                FileAccess::Always => AccessRule::Always,
+                FileAccess::AfterAccessControl => AccessRule::AfterAccessControl,
+                FileAccess::Dg3Right => AccessRule::Dg3Right,
+                FileAccess::Dg4Right => AccessRule::Dg4Right,
+            },
+            content,
+        });
+    }
+    let in_lds = |file: &&ImageFile| file.location == Location::Lds1;
+    if placed.iter().filter(in_lds).count() != groups.len() + 2 {
+        return Err(PrepareError::Profile { what: "a data group has no file" });
+    }
+    Ok(placed)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,165 @@
+//! The contents of the files, all but the EF.SOD.
+
+use cancuoc_primitives::curve::Point;
+use cancuoc_primitives::hash::HashAlgorithm;
+use const_oid::ObjectIdentifier;
+
+use super::PrepareError;
+use crate::biometrics::FaceRecord;
+use crate::document::profile::{CardProfile, ChipAuthenticationProfile, PaceProfile};
+use crate::issue::image::{ActiveAuthenticationKey, ChipAuthenticationKey};
+use crate::issue::record::{Portrait, Record};
+use crate::lds::{
+    AtrInfo, BiometricTemplate, ChipAuthenticationInfo, ChipAuthenticationPublicKeyInfo, Com, Dg2,
+    DgNumber, Dir, KeyAgreement, LDS1_AID, PaceInfo, PaceProtocol, ParameterForm, PublicKey,
+    SecurityInfoKind, SecurityInfos, encode_dg1, encode_dg14, encode_dg15,
+};
+
+/// Data groups by number, in ascending order.
+pub(super) type DataGroups = Vec<(DgNumber, Vec<u8>)>;
+
+/// The security infos of the two files.
+pub(super) struct Infos {
+    pub card_access: SecurityInfos,
+    /// Those of EF.CardAccess, signed, and the keys.
+    pub dg14: SecurityInfos,
+}
+
+pub(super) fn security_infos(
+    profile: &CardProfile,
+    pace: bool,
+    ca_keys: &[ChipAuthenticationKey],
+    aa_key: Option<&ActiveAuthenticationKey>,
+) -> Result<Infos, PrepareError> {
+    let mut open = Vec::new();
+    if let Some(version) = profile.access.terminal_authentication {
+        open.push(SecurityInfoKind::TerminalAuthentication { version: version.into() });
+    }
+    if let Some(ca) = &profile.chip_authentication {
+        open.push(SecurityInfoKind::ChipAuthentication(chip_authentication_info(ca)?));
+    }
+    for pace in profile.access.pace.iter().filter(|_| pace) {
+        open.push(SecurityInfoKind::Pace(pace_info(pace)?));
+    }
+    let mut signed = open.clone();
+    signed.extend(ca_keys.iter().map(|key| {
+        SecurityInfoKind::ChipAuthenticationPublicKey(ChipAuthenticationPublicKeyInfo {
+            agreement: KeyAgreement::Ecdh,
+            spki: spki(key.key.public_point()),
+            key_id: key.key_id.clone(),
+        })
+    }));
+    // With RSA the signature tells its hash itself (ICAO 9303-11 §6.1.2.3).
+    if let Some(ActiveAuthenticationKey::Ecdsa { hash, .. }) = aa_key {
+        let algorithm = ecdsa_plain(*hash);
+        signed.push(SecurityInfoKind::ActiveAuthentication { algorithm, version: 1 });
+    }
+    Ok(Infos {
+        card_access: SecurityInfos::from_kinds(open),
+        dg14: SecurityInfos::from_kinds(signed),
+    })
+}
+
+fn pace_info(pace: &PaceProfile) -> Result<PaceInfo, PrepareError> {
+    let unknown = PrepareError::Profile { what: "access.pace names an unknown protocol" };
+    Ok(PaceInfo {
+        protocol: PaceProtocol::from_oid(&pace.protocol).ok_or(unknown)?,
+        version: pace.version.into(),
+        parameter_id: Some(pace.parameter.into()),
+    })
+}
+
+fn chip_authentication_info(
+    ca: &ChipAuthenticationProfile,
+) -> Result<ChipAuthenticationInfo, PrepareError> {
+    match ChipAuthenticationInfo::protocol_from_oid(&ca.protocol) {
+        Some((KeyAgreement::Ecdh, cipher)) => Ok(ChipAuthenticationInfo {
+            agreement: KeyAgreement::Ecdh,
+            cipher,
+            version: ca.version.into(),
+            key_id: ca.key_id.map(|id| vec![id]),
+        }),
+        _ => Err(PrepareError::Profile { what: "chip_authentication names no ECDH protocol" }),
+    }
+}
+
+/// By explicit parameters, as cards carry it (ICAO 9303-11 §6.2.2).
+fn spki(point: Point) -> Vec<u8> {
+    PublicKey::Ec(point).to_spki_der(ParameterForm::Explicit)
+}
+
+/// ecdsa-plain-SHA… (BSI TR-03111 §5.2.1.1).
+fn ecdsa_plain(hash: HashAlgorithm) -> ObjectIdentifier {
+    ObjectIdentifier::new_unwrap(match hash {
+        HashAlgorithm::Sha1 => "0.4.0.127.0.7.1.1.4.1.1",
+        HashAlgorithm::Sha224 => "0.4.0.127.0.7.1.1.4.1.2",
+        HashAlgorithm::Sha256 => "0.4.0.127.0.7.1.1.4.1.3",
+        HashAlgorithm::Sha384 => "0.4.0.127.0.7.1.1.4.1.4",
+        HashAlgorithm::Sha512 => "0.4.0.127.0.7.1.1.4.1.5",
+    })
+}
+
+pub(super) fn data_groups(
+    record: &Record,
+    infos: &Infos,
+    aa_key: Option<&ActiveAuthenticationKey>,
+) -> DataGroups {
+    let mut groups = Vec::new();
+    for number in DgNumber::all() {
+        if !record.profile.lds.data_groups.contains(&number.get()) {
+            continue;
+        }
+        let content = match number.get() {
+            1 => Some(encode_dg1(record.mrz.as_str().as_bytes())),
+            2 => Some(dg2(&record.portrait)),
+            13 => Some(record.dg13.as_bytes().to_vec()),
+            14 => (!infos.dg14.infos.is_empty()).then(|| encode_dg14(&infos.dg14)),
+            15 => aa_key.map(|key| encode_dg15(&public_key(key))),
+            other => record.data_groups.get(&other).cloned(),
+        };
+        groups.extend(content.map(|content| (number, content)));
+    }
+    groups
+}
+
+fn public_key(key: &ActiveAuthenticationKey) -> PublicKey {
+    match key {
+        ActiveAuthenticationKey::Ecdsa { key, .. } => PublicKey::Ec(key.public_point()),
+        ActiveAuthenticationKey::Rsa { key, .. } => PublicKey::Rsa(key.public_key()),
+    }
+}
+
+/// The picture as it is, its metadata included, in one face record.
+fn dg2(portrait: &Portrait) -> Vec<u8> {
+    let Portrait { bytes, format, width, height } = portrait;
+    let face = FaceRecord::of_portrait(bytes.clone(), *format, *width, *height);
+    Dg2 { templates: vec![BiometricTemplate::face(face.encode())] }.encode()
+}
+
+/// EF.COM: the data groups there are, in the order of the profile.
+pub(super) fn com(profile: &CardProfile, groups: &DataGroups) -> Vec<u8> {
+    let there = |number: &&u8| groups.iter().any(|(n, _)| n.get() == **number);
+    let numbers = profile.lds.data_groups.iter().filter(there);
+    // Tags of data groups have one byte.
+    let tag = |number: &u8| DgNumber::new(*number)?.tag().to_bytes().first().copied();
+    Com {
+        lds_version: profile.lds.version.clone(),
+        unicode_version: profile.lds.unicode_version.clone(),
+        tags: numbers.filter_map(tag).collect(),
+    }
+    .encode()
+}
+
+pub(super) fn atr_info(profile: &CardProfile) -> Vec<u8> {
+    let info = &profile.atr_info;
+    AtrInfo {
+        card_capabilities: info.card_capabilities.clone(),
+        max_command_length: Some(info.max_command_length),
+        max_response_length: Some(info.max_response_length),
+    }
+    .encode()
+}
+
+pub(super) fn dir() -> Vec<u8> {
+    Dir { applications: vec![LDS1_AID.to_vec()] }.encode()
+}
