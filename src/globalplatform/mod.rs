@@ -17,6 +17,7 @@ pub mod keys;
 pub mod limits;
 pub mod link;
 pub mod personalize;
+pub mod read_back;
 pub mod scp03;
 pub mod session;
 pub mod status;

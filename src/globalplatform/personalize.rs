@@ -233,8 +233,9 @@ pub struct Report {
     pub traffic: Traffic,
     /// Bytes of STORE DATA commands.
     pub write_traffic: Traffic,
-    /// What reading back showed.
-    pub read_back: ReadBack,
+    /// What reading back showed; `None` where the card was locked by an earlier run, which had
+    /// read it back.
+    pub read_back: Option<ReadBack>,
     /// Life cycle of the card at the end.
     pub life_cycle: CardLifeCycle,
 }
@@ -275,12 +276,13 @@ struct Flow<'a, 't> {
     progress: &'a mut dyn FnMut(Progress),
 }
 
-/// What the card lets us do.
-enum Open {
-    /// Write everything.
-    Writable,
-    /// Locked with this very document, but not yet issued: only the rest is missing.
-    LockedNotIssued,
+/// What became of the write.
+enum Written {
+    /// So many blocks.
+    Blocks(usize),
+    /// The card was locked with this document by an earlier run, which reads back before it locks:
+    /// only the card's life cycle is missing.
+    LockedBefore,
 }
 
 impl Flow<'_, '_> {
@@ -288,7 +290,7 @@ impl Flow<'_, '_> {
         self.tell(Step::Identify, 0, 1);
         let (identity, activated) = self.identify()?;
         self.tell(Step::Authenticate, 0, 1);
-        let open = self.authenticate(activated)?;
+        self.authenticate()?;
         let (session, level) = match self.link.channel() {
             Some(channel) => (channel.card().clone(), channel.level()),
             None => return Err(GlobalPlatformError::ChannelClosed.into()),
@@ -299,17 +301,20 @@ impl Flow<'_, '_> {
         let mut max_data = self.settings.max_data.unwrap_or(announced).min(announced);
 
         let before = self.link.traffic();
-        let blocks = match open {
-            Open::Writable => self.write_stepping_down(groupings, &mut max_data)?,
-            Open::LockedNotIssued => 0,
-        };
+        let written = self.write_all(groupings, &mut max_data, activated)?;
         let write_traffic = self.link.traffic().since(before);
 
-        self.tell(Step::ReadBack, 0, self.image.total_bytes());
-        self.link.reset()?;
-        let read_back = self.inspection.read_back(self.link.transport(), self.image)?;
+        let (blocks, read_back) = match written {
+            Written::LockedBefore => (0, None),
+            Written::Blocks(blocks) => {
+                self.tell(Step::ReadBack, 0, self.image.total_bytes());
+                self.link.reset()?;
+                let card = self.link.transport();
+                (blocks, Some(self.inspection.read_back(card, self.image)?))
+            }
+        };
         self.tell(Step::Lock, 0, 1);
-        let life_cycle = self.lock(matches!(open, Open::Writable))?;
+        let life_cycle = self.lock(read_back.is_some())?;
         self.tell(Step::Lock, 1, 1);
         Ok(Report {
             identity,
@@ -364,19 +369,14 @@ impl Flow<'_, '_> {
         Ok(matches!(status, StatusWord::OK | StatusWord::END_OF_FILE | StatusWord::SECURITY_STATUS))
     }
 
-    /// Opens the channel, checks the life cycle and asks to personalise the application.
-    fn authenticate(&mut self, activated: bool) -> Result<Open, PersonalizeError> {
+    /// Opens the channel and checks the life cycle.
+    fn authenticate(&mut self) -> Result<(), PersonalizeError> {
         self.open_channel()?;
         let state = session::card_life_cycle(&mut self.link)?;
         if state >= CardLifeCycle::Secured {
             return Err(PersonalizeError::AlreadyIssued { state: state.name() });
         }
-        match self.install()? {
-            StatusWord::OK => Ok(Open::Writable),
-            StatusWord::CONDITIONS if activated => Ok(Open::LockedNotIssued),
-            StatusWord::CONDITIONS => Err(PersonalizeError::Locked),
-            status => Err(refused("INSTALL [for personalization]", status)),
-        }
+        Ok(())
     }
 
     fn open_channel(&mut self) -> Result<(), PersonalizeError> {
@@ -384,38 +384,38 @@ impl Flow<'_, '_> {
         Ok(session::authenticate(&mut self.link, keys, level, self.random)?)
     }
 
-    fn install(&mut self) -> Result<StatusWord, PersonalizeError> {
+    fn install(&mut self) -> Result<(), PersonalizeError> {
         let command = command::install_for_personalization(&LDS1_APPLICATION);
-        Ok(self.link.secure(&command)?.status)
+        self.link.secure_ok("INSTALL [for personalization]", &command)?;
+        Ok(())
     }
 
-    /// Writes; where the card takes no extended command after all, once more with short ones.
-    fn write_stepping_down(
+    /// Writes. Where the card takes no extended command after all, once more with short ones; a
+    /// locked card says so at the first command.
+    fn write_all(
         &mut self,
         groupings: &[DataGrouping],
         max_data: &mut usize,
-    ) -> Result<usize, PersonalizeError> {
-        self.link.allow_extended_length(*max_data > SHORT_DATA);
-        let blocks = self.blocks(groupings, *max_data)?;
-        match self.write(&blocks, *max_data) {
-            Err(WriteError { first: true, error })
-                if *max_data > SHORT_DATA && error.is_length() =>
-            {
+        activated: bool,
+    ) -> Result<Written, PersonalizeError> {
+        let failed = match self.write(groupings, *max_data) {
+            Ok(blocks) => return Ok(Written::Blocks(blocks)),
+            Err(failed) => failed,
+        };
+        match failed.status() {
+            Some(StatusWord::CONDITIONS) if failed.blocks == 0 && activated => {
+                Ok(Written::LockedBefore)
+            }
+            Some(StatusWord::CONDITIONS) if failed.blocks == 0 => Err(PersonalizeError::Locked),
+            Some(StatusWord::WRONG_LENGTH) if failed.long && *max_data > SHORT_DATA => {
                 *max_data = SHORT_DATA;
-                self.link.allow_extended_length(false);
                 self.link.reset()?;
                 session::select_issuer_domain(&mut self.link)?;
                 self.open_channel()?;
-                let status = self.install()?;
-                if !status.is_ok() {
-                    return Err(refused("INSTALL [for personalization]", status));
-                }
-                let blocks = self.blocks(groupings, SHORT_DATA)?;
-                self.write(&blocks, SHORT_DATA).map_err(|failed| failed.error)?;
-                Ok(blocks.len())
+                let blocks = self.write(groupings, SHORT_DATA).map_err(|failed| failed.error)?;
+                Ok(Written::Blocks(blocks))
             }
-            Err(failed) => Err(failed.error),
-            Ok(()) => Ok(blocks.len()),
+            _ => Err(failed.error),
         }
     }
 
@@ -432,24 +432,29 @@ impl Flow<'_, '_> {
         Ok(dgi::pack(&list, key, channel.room(max_data), large)?)
     }
 
-    fn write(&mut self, blocks: &[Block], max_data: usize) -> Result<(), WriteError> {
+    fn write(&mut self, groupings: &[DataGrouping], max_data: usize) -> Result<usize, WriteError> {
+        let before = |error| WriteError { blocks: 0, long: false, error };
+        self.link.allow_extended_length(max_data > SHORT_DATA);
+        self.install().map_err(before)?;
+        let blocks = self.blocks(groupings, max_data).map_err(before)?;
         let total: usize = blocks.iter().map(|block| block.data.len()).sum();
-        let mut done = 0;
-        let mut number = 0u8;
+        let (mut done, mut number, mut long_before) = (0, 0u8, false);
         for (index, block) in blocks.iter().enumerate() {
             self.tell(Step::Write, done, total);
             let last = index + 1 == blocks.len();
-            let command = command::store_data(&block.data, block.encrypted, last, number);
             let long = block.data.len() > SHORT_DATA;
+            let command = command::store_data(&block.data, block.encrypted, last, number);
             self.link.secure_ok("STORE DATA", &command).map_err(|error| WriteError {
-                first: long && done <= max_data,
+                blocks: index,
+                long: long && !long_before,
                 error: error.into(),
             })?;
             done += block.data.len();
             number = number.wrapping_add(1);
+            long_before |= long;
         }
         self.tell(Step::Write, done, total);
-        Ok(())
+        Ok(blocks.len())
     }
 
     /// Locks the application, then brings the card to SECURED.
@@ -458,10 +463,7 @@ impl Flow<'_, '_> {
         session::select_issuer_domain(&mut self.link)?;
         self.open_channel()?;
         if lock {
-            let status = self.install()?;
-            if !status.is_ok() {
-                return Err(refused("INSTALL [for personalization]", status));
-            }
+            self.install()?;
             let channel = self.link.channel().ok_or(GlobalPlatformError::ChannelClosed)?;
             let room = channel.room(SHORT_DATA);
             let key = &self.settings.keys.data_encryption;
@@ -479,27 +481,25 @@ impl Flow<'_, '_> {
     }
 }
 
-/// A failed write, and whether it was the first long command.
+/// A failed write.
 struct WriteError {
-    first: bool,
+    /// Blocks that the card had taken before.
+    blocks: usize,
+    /// Whether the command refused was the first one too long for a short APDU.
+    long: bool,
     error: PersonalizeError,
 }
 
-impl PersonalizeError {
-    /// Whether the card found a command too long.
-    fn is_length(&self) -> bool {
-        matches!(
-            self,
-            Self::GlobalPlatform(GlobalPlatformError::Refused {
-                status: StatusWord::WRONG_LENGTH,
-                ..
-            })
-        )
+impl WriteError {
+    /// The status word, where the card refused a command.
+    const fn status(&self) -> Option<StatusWord> {
+        match &self.error {
+            PersonalizeError::GlobalPlatform(GlobalPlatformError::Refused { status, .. }) => {
+                Some(*status)
+            }
+            _ => None,
+        }
     }
-}
-
-fn refused(command: &'static str, status: StatusWord) -> PersonalizeError {
-    GlobalPlatformError::Refused { command, status }.into()
 }
 
 #[cfg(test)]

@@ -316,12 +316,12 @@ fn run(card: &CardCell) -> Result<Report, PersonalizeError> {
 #[test]
 fn writes_reads_back_locks_and_secures_a_blank_card() {
     let card = shared(Card::blank());
-    let report = run(&card).unwrap();
+    let mut report = run(&card).unwrap();
     let card = card.borrow();
     assert!(card.activated && card.locked);
     assert_eq!((card.life_cycle, report.life_cycle), (0x0F, CardLifeCycle::Secured));
     assert_eq!(card.secrets[&image::CARD_ACCESS_NUMBER], b"000018");
-    assert_eq!(report.read_back.bytes, 54 + 95 + 2000);
+    assert_eq!(report.read_back.take().unwrap().bytes, 54 + 95 + 2000);
     assert!(!report.resumed);
     let overhead = report.overhead().unwrap();
     assert!((1.0..1.3).contains(&overhead), "{overhead}");

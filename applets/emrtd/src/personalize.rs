@@ -65,7 +65,8 @@ fn create_file(memory: &mut dyn NonVolatileMemory, data: &[u8]) -> Result<(), St
         return Err(StatusWord::WRONG_DATA);
     }
     let existing = FileHeader::find(memory, header.location, header.identifier);
-    if existing.is_some_and(|existing| existing != header) {
+    // Personalisation begun again may need another size, a signature's for instance; the rest stays.
+    if existing.is_some_and(|existing| FileHeader { size: header.size, ..existing } != header) {
         return Err(StatusWord::WRONG_DATA);
     }
     let short_taken = short_identifier != 0

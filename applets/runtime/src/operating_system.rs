@@ -185,7 +185,11 @@ impl OperatingSystem {
         let response = match self.collect(&command) {
             Err(response) => return response.into_bytes(),
             Ok(None) => self.dispatch(memory, random, &command),
-            Ok(Some(data)) => self.dispatch(memory, random, &Command { data: &data, ..command }),
+            Ok(Some(data)) => {
+                // The joined command is the one that a reader with extended length would have sent.
+                let extended = command.extended || data.len() > 255;
+                self.dispatch(memory, random, &Command { data: &data, extended, ..command })
+            }
         };
         self.fit(response, command.ne).into_bytes()
     }
