@@ -4,8 +4,10 @@
 //! Protocols are state machines over APDUs ([`Protocol`]) which a [`Session`] drives; only the
 //! session's transport does input and output.
 
+pub mod access;
 pub mod active_authentication;
 pub mod bac;
+mod chip;
 pub mod chip_authentication;
 pub mod commands;
 mod error;
@@ -18,6 +20,11 @@ mod session;
 #[cfg(test)]
 mod testing;
 
+pub use access::{AccessOutcome, AccessPlan, AccessPolicy, open_card};
+pub use chip::{
+    ChipFile, ChipReading, ExtendedLength, ProgressReport, Proof, ReadOptions, read_chip,
+};
 pub use error::TerminalError;
 pub use protocol::{Protocol, Step};
+pub use reading::{FileRead, FileReader, ReadLimits, ReadStatistics};
 pub use session::{Counters, Session, WireExchange, max_protected_data};

@@ -127,6 +127,17 @@ impl<T: CardTransport> Session<T> {
         self.first_protected.as_ref()
     }
 
+    /// Resets the card and starts anew without protection; the counts go on.
+    ///
+    /// # Errors
+    /// [`TerminalError::Transport`] when the card does not come back.
+    pub fn reset(&mut self) -> Result<(), TerminalError> {
+        self.transport.reset()?;
+        self.protection = Protection::Plain;
+        self.first_protected = None;
+        Ok(())
+    }
+
     /// Ends the session and gives the transport back.
     #[must_use]
     pub fn into_transport(self) -> T {

@@ -1,0 +1,243 @@
+//! Opening a card: which protocol may be used with which password is a plan made beforehand.
+//!
+//! PACE is never replaced by BAC on the quiet. A plan that allows BAC for cards without PACE says
+//! so, and the outcome records it.
+
+use rand_core::CryptoRng;
+use serde::Serialize;
+
+use super::bac::Bac;
+use super::pace::{Pace, PaceParameters, PacePassword};
+use super::reading::{FileRead, FileReader, ReadLimits};
+use super::session::Session;
+use super::{TerminalError, commands};
+use crate::apdu::StatusWord;
+use crate::document::AccessKeys;
+use crate::lds::{FileId, SecurityInfos};
+use crate::transport::CardTransport;
+
+/// Which protocols may open the card.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum AccessPolicy {
+    /// PACE and nothing else.
+    #[default]
+    Pace,
+    /// PACE; BAC only where EF.CardAccess is absent or announces no PACE at all. A card whose
+    /// PACE fails or is unknown here is not opened. The outcome records the downgrade.
+    PaceOrBacWhenNotOffered,
+    /// BAC, asked for explicitly.
+    Bac,
+}
+
+/// How to open a card.
+#[derive(Debug, Clone)]
+pub struct AccessPlan {
+    /// Passwords and keys, as far as they are known.
+    pub keys: AccessKeys,
+    /// Which protocols may be used.
+    pub policy: AccessPolicy,
+    /// Use the key of the MRZ for PACE even where the CAN is known.
+    pub prefer_mrz: bool,
+}
+
+impl AccessPlan {
+    /// PACE only, with the CAN where it is known, else with the MRZ.
+    #[must_use]
+    pub const fn pace(keys: AccessKeys) -> Self {
+        Self { keys, policy: AccessPolicy::Pace, prefer_mrz: false }
+    }
+
+    fn pace_password(&self) -> Result<PacePassword, TerminalError> {
+        let can = self.keys.can.clone().map(PacePassword::Can);
+        let mrz = self.keys.mrz.clone().map(PacePassword::Mrz);
+        let chosen = if self.prefer_mrz { mrz.or(can) } else { can.or(mrz) };
+        chosen.ok_or(TerminalError::PasswordMissing { protocol: "PACE", password: "CAN or MRZ" })
+    }
+}
+
+/// How the card was opened, by the names of the command-line contract.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct AccessOutcome {
+    /// `PACE` or `BAC`.
+    pub protocol: &'static str,
+    /// `GM`; none for BAC.
+    pub mapping: Option<&'static str>,
+    /// Name of the curve; none for BAC.
+    pub domain: Option<&'static str>,
+    /// Cipher of secure messaging.
+    pub cipher: &'static str,
+    /// `CAN` or `MRZ`.
+    pub password: &'static str,
+    /// BAC was used because the card offered no PACE.
+    pub downgraded: bool,
+    /// EF.CardAccess as read, for comparison with DG14; none where it was not read or is absent.
+    #[serde(skip)]
+    pub card_access: Option<Vec<u8>>,
+}
+
+/// Opens the card and selects the LDS1 application, by the plan.
+///
+/// From power-on PACE takes seven APDUs: EF.CardAccess by its short identifier, MSE:Set AT, four
+/// GENERAL AUTHENTICATE and SELECT under secure messaging; BAC takes three.
+///
+/// # Errors
+/// [`TerminalError::PaceNotOffered`] where the policy allows PACE only,
+/// [`TerminalError::WrongPassword`], [`TerminalError::PasswordMissing`] and those of the protocols.
+pub fn open_card<T: CardTransport>(
+    session: &mut Session<T>,
+    plan: &AccessPlan,
+    random: &mut dyn CryptoRng,
+) -> Result<AccessOutcome, TerminalError> {
+    if plan.policy == AccessPolicy::Bac {
+        return open_with_bac(session, plan, None, false, random);
+    }
+    let password = plan.pace_password();
+    if plan.policy == AccessPolicy::Pace {
+        password.clone()?; // before anything is sent
+    }
+    let card_access = read_card_access(session)?;
+    let infos = card_access
+        .as_deref()
+        .map(|bytes| SecurityInfos::decode("EF.CardAccess", bytes))
+        .transpose()?;
+    match infos {
+        Some(infos) if infos.pace().next().is_some() => {
+            let parameters = PaceParameters::select(&infos)?;
+            open_with_pace(session, parameters, password?, card_access, random)
+        }
+        _ if plan.policy == AccessPolicy::PaceOrBacWhenNotOffered => {
+            open_with_bac(session, plan, card_access, true, random)
+        }
+        Some(_) => Err(TerminalError::PaceNotOffered { detail: "EF.CardAccess announces no PACE" }),
+        None => Err(TerminalError::PaceNotOffered { detail: "there is no EF.CardAccess" }),
+    }
+}
+
+fn open_with_pace<T: CardTransport>(
+    session: &mut Session<T>,
+    parameters: PaceParameters,
+    password: PacePassword,
+    card_access: Option<Vec<u8>>,
+    random: &mut dyn CryptoRng,
+) -> Result<AccessOutcome, TerminalError> {
+    let name = password.name();
+    let result = session.run(&mut Pace::new(parameters, password, random))?;
+    session.start_secure_messaging(result.secure_messaging);
+    select_application(session)?;
+    Ok(AccessOutcome {
+        protocol: "PACE",
+        mapping: Some(parameters.protocol.mapping.name()),
+        domain: Some(parameters.curve.name()),
+        cipher: parameters.protocol.cipher.name(),
+        password: name,
+        downgraded: false,
+        card_access,
+    })
+}
+
+fn open_with_bac<T: CardTransport>(
+    session: &mut Session<T>,
+    plan: &AccessPlan,
+    card_access: Option<Vec<u8>>,
+    downgraded: bool,
+    random: &mut dyn CryptoRng,
+) -> Result<AccessOutcome, TerminalError> {
+    let missing = TerminalError::PasswordMissing { protocol: "BAC", password: "MRZ" };
+    let key = plan.keys.mrz.as_ref().ok_or(missing)?;
+    select_application(session)?;
+    let keys = session.run(&mut Bac::new(key, random))?;
+    let cipher = keys.cipher().name();
+    session.start_secure_messaging(keys);
+    Ok(AccessOutcome {
+        protocol: "BAC",
+        mapping: None,
+        domain: None,
+        cipher,
+        password: "MRZ",
+        downgraded,
+        card_access,
+    })
+}
+
+fn select_application<T: CardTransport>(session: &mut Session<T>) -> Result<(), TerminalError> {
+    let status = session.transmit(&commands::select_lds1())?.status;
+    let step = "SELECT of the LDS1 application";
+    if status.is_ok() { Ok(()) } else { Err(TerminalError::Refused { step, status }) }
+}
+
+/// Reads EF.CardAccess without protection; `None` where there is none.
+///
+/// By its short identifier first, which needs nothing selected; then after SELECT of the master
+/// file, which some cards answer 6D00 although they stand in it.
+///
+/// # Errors
+/// Those of the session and of reading.
+pub fn read_card_access<T: CardTransport>(
+    session: &mut Session<T>,
+) -> Result<Option<Vec<u8>>, TerminalError> {
+    let short_only = read_once(session, FileId::CARD_ACCESS)?;
+    if let Some(start) = short_only {
+        return finish_card_access(session, start).map(Some);
+    }
+    let _ = session.transmit(&commands::select_master_file())?.status;
+    let mut reader =
+        FileReader::new(ReadLimits { max_file: MAX_CARD_ACCESS, ..ReadLimits::default() });
+    reader = reader.by_identifier();
+    match reader.read(session, FileId::CARD_ACCESS) {
+        Ok(FileRead::Content { bytes, .. }) => Ok(Some(bytes)),
+        Ok(FileRead::NotFound | FileRead::Denied(_)) | Err(TerminalError::Refused { .. }) => {
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Longest EF.CardAccess that is read.
+const MAX_CARD_ACCESS: usize = 4_096;
+
+/// The rest of EF.CardAccess where one response did not hold it.
+fn finish_card_access<T: CardTransport>(
+    session: &mut Session<T>,
+    mut bytes: Vec<u8>,
+) -> Result<Vec<u8>, TerminalError> {
+    let file = FileId::CARD_ACCESS;
+    let limit = |detail| TerminalError::Limit { file: Some(file), detail };
+    let total = crate::apdu::tlv::read_header(&bytes).map(|head| head.total_length());
+    let total = total.map_err(|kind| TerminalError::File {
+        file,
+        error: crate::apdu::tlv::TlvError { kind, offset: 0 },
+    })?;
+    if total > MAX_CARD_ACCESS {
+        return Err(limit("the file is longer than allowed"));
+    }
+    while bytes.len() < total {
+        let offset = u16::try_from(bytes.len()).unwrap_or(u16::MAX);
+        let ne = crate::apdu::Ne::new((total - bytes.len()).min(256));
+        let response = session.transmit(&commands::read_binary(offset, ne))?;
+        if response.data.is_empty() || response.data.len() > ne.get() {
+            return Err(limit("the card does not send what was asked for"));
+        }
+        bytes.extend(response.data);
+    }
+    bytes.truncate(total);
+    Ok(bytes)
+}
+
+/// The first 256 bytes of a file by its short identifier, where the card gives them.
+pub(super) fn read_once<T: CardTransport>(
+    session: &mut Session<T>,
+    file: FileId,
+) -> Result<Option<Vec<u8>>, TerminalError> {
+    let Some(short) = file.short() else { return Ok(None) };
+    let ne = crate::apdu::Ne::MAX_SHORT;
+    let response = session.transmit(&commands::read_binary_short(short, ne))?;
+    let good = response.status.is_ok() || response.status == StatusWord::END_OF_FILE;
+    if response.data.len() > ne.get() {
+        let detail = "the card sends more than asked for";
+        return Err(TerminalError::Limit { file: Some(file), detail });
+    }
+    Ok((good && !response.data.is_empty()).then_some(response.data))
+}
+
+#[cfg(test)]
+mod tests;

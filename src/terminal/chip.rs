@@ -1,0 +1,362 @@
+//! The whole conversation with a chip: opens it, reads what it holds, lets it prove that it is no
+//! copy.
+//!
+//! Nothing is judged here. What comes out is bytes and evidence, from which an inspection computes
+//! its verdict, at once or later.
+
+use std::time::Instant;
+
+use rand_core::CryptoRng;
+
+use super::access::{AccessOutcome, AccessPlan, open_card, read_once};
+use super::active_authentication::{ActiveAuthenticationEvidence, authenticate_actively};
+use super::chip_authentication::{
+    ChipAuthenticationEvidence, ChipAuthenticationParameters, PendingChipAuthentication,
+    authenticate_chip,
+};
+use super::reading::{FileRead, FileReader, ReadLimits, ReadStatistics};
+use super::session::{Counters, Session};
+use super::{TerminalError, commands};
+use crate::lds::sod::Sod;
+use crate::lds::{AtrInfo, Com, DgNumber, FileId, decode_dg15, security_infos_of_dg14};
+use crate::transport::CardTransport;
+
+/// Whether extended-length APDUs are used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ExtendedLength {
+    /// Never.
+    Never,
+    /// Where the reader takes them and EF.ATR/INFO announces them; reading it costs one APDU.
+    #[default]
+    Announced,
+    /// Where the reader takes them: the card is known to.
+    Assumed {
+        /// Longest response APDU of the card in bytes.
+        max_response: usize,
+    },
+}
+
+/// What to read and which proofs to ask for.
+#[derive(Debug, Clone)]
+pub struct ReadOptions {
+    /// Use of extended length.
+    pub extended_length: ExtendedLength,
+    /// Bounds.
+    pub limits: ReadLimits,
+    /// Only these data groups (EF.COM and EF.SOD always); `None` for all that are listed.
+    pub groups: Option<Vec<DgNumber>>,
+    /// Also ask for the data groups that neither EF.SOD nor EF.COM lists, one APDU each.
+    pub probe_unlisted: bool,
+    /// Run Chip Authentication where DG14 has a key for it.
+    pub chip_authentication: bool,
+    /// Run Active Authentication where there is a DG15.
+    pub active_authentication: bool,
+}
+
+impl Default for ReadOptions {
+    fn default() -> Self {
+        Self {
+            extended_length: ExtendedLength::default(),
+            limits: ReadLimits::default(),
+            groups: None,
+            probe_unlisted: false,
+            chip_authentication: true,
+            active_authentication: true,
+        }
+    }
+}
+
+/// One file and what reading it gave.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChipFile {
+    /// The file.
+    pub file: FileId,
+    /// Content, or why there is none.
+    pub read: FileRead,
+}
+
+/// What came of a proof.
+#[derive(Debug, Clone)]
+pub enum Proof<E> {
+    /// Not asked for.
+    NotTried,
+    /// The chip announces no key for it.
+    NotOffered,
+    /// It failed.
+    Failed(TerminalError),
+    /// The chip answered; the evidence is still to be judged.
+    Answered(E),
+}
+
+impl<E> Proof<E> {
+    /// The evidence, if there is one.
+    pub const fn evidence(&self) -> Option<&E> {
+        match self {
+            Self::Answered(evidence) => Some(evidence),
+            _ => None,
+        }
+    }
+}
+
+/// Everything a chip told.
+#[derive(Debug, Clone)]
+pub struct ChipReading {
+    /// How it was opened; EF.CardAccess is in it.
+    pub access: AccessOutcome,
+    /// EF.ATR/INFO, where it was read.
+    pub atr_info: Option<Vec<u8>>,
+    /// The files of the LDS1 application in the order of reading.
+    pub files: Vec<ChipFile>,
+    /// Chip Authentication.
+    pub chip_authentication: Proof<ChipAuthenticationEvidence>,
+    /// Active Authentication.
+    pub active_authentication: Proof<ActiveAuthenticationEvidence>,
+    /// Cost of reading the files.
+    pub statistics: ReadStatistics,
+    /// Everything on the wire.
+    pub counters: Counters,
+    /// Microseconds from the start until the application was selected.
+    pub access_micros: u64,
+    /// Microseconds from then to the end.
+    pub read_micros: u64,
+}
+
+impl ChipReading {
+    /// Content of a file.
+    #[must_use]
+    pub fn content(&self, file: FileId) -> Option<&[u8]> {
+        self.files.iter().find(|f| f.file == file).and_then(|f| f.read.content())
+    }
+
+    /// Content of a data group.
+    #[must_use]
+    pub fn data_group(&self, number: DgNumber) -> Option<&[u8]> {
+        self.content(number.file())
+    }
+}
+
+/// Tells how far reading is: the file just finished, and the bytes read so far.
+pub type ProgressReport<'a> = &'a mut dyn FnMut(FileId, u64);
+
+/// Opens a powered card and reads it.
+///
+/// The order: EF.SOD and EF.COM; DG14 and Chip Authentication, so that everything personal is read
+/// under its keys, the first answer being its proof; the other data groups; Active Authentication.
+/// A card that breaks the session in Chip Authentication is reset, opened again and read without
+/// it: what it holds is evidence too.
+///
+/// # Errors
+/// [`TerminalError`] when the card cannot be opened, is torn out or breaks the session outside of
+/// Chip Authentication. Files that are absent or denied are no errors.
+pub fn read_chip<T: CardTransport>(
+    transport: T,
+    plan: &AccessPlan,
+    options: &ReadOptions,
+    random: &mut dyn CryptoRng,
+    progress: ProgressReport<'_>,
+) -> Result<ChipReading, TerminalError> {
+    let start = Instant::now();
+    let mut session = Session::new(transport);
+    let (atr_info, extended_limit) = negotiate_length(&mut session, options.extended_length)?;
+    let access = open_card(&mut session, plan, random)?;
+    let access_micros = micros_since(start);
+    let start = Instant::now();
+    let files = FileReader::new(options.limits).with_extended_length(extended_limit);
+    let mut reading =
+        Reading { session, files, options, plan, random, progress, found: Vec::new() };
+    let (chip_authentication, active_authentication) = reading.run()?;
+    let Reading { session, files, found, .. } = reading;
+    Ok(ChipReading {
+        access,
+        atr_info,
+        files: found,
+        chip_authentication,
+        active_authentication,
+        statistics: *files.statistics(),
+        counters: session.counters(),
+        access_micros,
+        read_micros: micros_since(start),
+    })
+}
+
+fn micros_since(start: Instant) -> u64 {
+    u64::try_from(start.elapsed().as_micros()).unwrap_or(u64::MAX)
+}
+
+/// Longest command without extended length: header, Lc, 255 bytes, Le.
+const SHORT_COMMAND: usize = 261;
+/// Longest command that is sent with extended length: a READ BINARY under secure messaging or a
+/// public key takes far less, so that readers with small buffers count too.
+const EXTENDED_OVERHEAD: usize = 9;
+
+/// Allows extended length where reader and card take it; gives EF.ATR/INFO, where it was read, and
+/// the longest response data field.
+fn negotiate_length<T: CardTransport>(
+    session: &mut Session<T>,
+    wanted: ExtendedLength,
+) -> Result<(Option<Vec<u8>>, Option<usize>), TerminalError> {
+    let reader = session.max_command_length();
+    if wanted == ExtendedLength::Never || reader <= SHORT_COMMAND {
+        return Ok((None, None));
+    }
+    let (atr_info, card) = match wanted {
+        ExtendedLength::Assumed { max_response } => (None, Some(max_response)),
+        _ => {
+            let bytes = read_once(session, FileId::ATR_INFO)?;
+            let decoded = bytes.as_deref().and_then(|bytes| AtrInfo::decode(bytes).ok());
+            let announced = decoded.filter(AtrInfo::extended_length);
+            let length = announced.map(|info| {
+                info.max_response_length.and_then(|n| usize::try_from(n).ok()).unwrap_or(65_538)
+            });
+            (bytes, length)
+        }
+    };
+    let reader_limit = reader.saturating_sub(EXTENDED_OVERHEAD);
+    // The status word is no part of the data field.
+    let limit = card.map(|max| max.saturating_sub(2).min(65_536).min(reader_limit.max(256)));
+    let limit = limit.filter(|limit| *limit > 256);
+    session.allow_extended_length(limit.is_some());
+    Ok((atr_info, limit))
+}
+
+struct Reading<'a, T: CardTransport> {
+    session: Session<T>,
+    files: FileReader,
+    options: &'a ReadOptions,
+    plan: &'a AccessPlan,
+    random: &'a mut dyn CryptoRng,
+    progress: ProgressReport<'a>,
+    found: Vec<ChipFile>,
+}
+
+type Proofs = (Proof<ChipAuthenticationEvidence>, Proof<ActiveAuthenticationEvidence>);
+
+impl<T: CardTransport> Reading<'_, T> {
+    fn run(&mut self) -> Result<Proofs, TerminalError> {
+        self.read(FileId::SOD)?;
+        self.read(FileId::COM)?;
+        let groups = self.groups();
+        let dg14 = DgNumber::new(14);
+        let mut chip = Proof::NotTried;
+        if self.options.chip_authentication {
+            chip = Proof::NotOffered;
+            if let Some(dg14) = dg14.filter(|dg14| groups.contains(dg14)) {
+                self.read(dg14.file())?;
+                chip = self.chip_authentication(dg14, &groups)?;
+            }
+        }
+        for group in groups {
+            if !self.found.iter().any(|f| f.file == group.file()) {
+                self.read(group.file())?;
+            }
+        }
+        let active = self.active_authentication()?;
+        Ok((chip, active))
+    }
+
+    fn read(&mut self, file: FileId) -> Result<(), TerminalError> {
+        let read = self.files.read(&mut self.session, file)?;
+        self.found.push(ChipFile { file, read });
+        (self.progress)(file, self.files.statistics().payload);
+        Ok(())
+    }
+
+    fn content(&self, file: FileId) -> Option<&[u8]> {
+        self.found.iter().find(|f| f.file == file).and_then(|f| f.read.content())
+    }
+
+    /// The data groups to read: those of EF.SOD, then those that only EF.COM lists.
+    fn groups(&self) -> Vec<DgNumber> {
+        let signed = self.content(FileId::SOD).and_then(|bytes| {
+            let object = Sod::decode(bytes).ok()?.security_object().ok()?;
+            let numbers = object.hashes.iter().filter_map(|(n, _)| u8::try_from(*n).ok());
+            Some(numbers.filter_map(DgNumber::new).collect::<Vec<_>>())
+        });
+        let listed = self.content(FileId::COM).and_then(|bytes| Com::decode(bytes).ok());
+        let listed = listed.map(|com| com.data_groups()).unwrap_or_default();
+        let mut groups = signed.unwrap_or_default();
+        groups.extend(listed);
+        if self.options.probe_unlisted {
+            groups.extend(DgNumber::all());
+        }
+        let wanted = |n: &DgNumber| self.options.groups.as_ref().is_none_or(|g| g.contains(n));
+        let mut unique = Vec::new();
+        for group in groups.into_iter().filter(wanted) {
+            if !unique.contains(&group) {
+                unique.push(group);
+            }
+        }
+        unique
+    }
+
+    /// Runs Chip Authentication and reads the next file, whose first answer is the proof.
+    fn chip_authentication(
+        &mut self,
+        dg14: DgNumber,
+        groups: &[DgNumber],
+    ) -> Result<Proof<ChipAuthenticationEvidence>, TerminalError> {
+        let Some(bytes) = self.content(dg14.file()) else { return Ok(Proof::NotOffered) };
+        let parameters = security_infos_of_dg14(bytes)
+            .map_err(TerminalError::from)
+            .and_then(|infos| ChipAuthenticationParameters::select(&infos));
+        let parameters = match parameters {
+            Ok(Some(parameters)) => parameters,
+            Ok(None) => return Ok(Proof::NotOffered),
+            Err(error) => return Ok(Proof::Failed(error)),
+        };
+        let result = authenticate_chip(&mut self.session, parameters, self.random)
+            .and_then(|pending| self.confirm(pending, groups));
+        match result {
+            Ok(evidence) => Ok(Proof::Answered(evidence)),
+            Err(error @ (TerminalError::Transport(_) | TerminalError::Limit { .. })) => Err(error),
+            Err(error) => {
+                if matches!(error, TerminalError::SecureMessaging | TerminalError::Apdu(_)) {
+                    self.open_again()?;
+                }
+                Ok(Proof::Failed(error))
+            }
+        }
+    }
+
+    fn confirm(
+        &mut self,
+        pending: PendingChipAuthentication,
+        groups: &[DgNumber],
+    ) -> Result<ChipAuthenticationEvidence, TerminalError> {
+        let unread = |n: &&DgNumber| !self.found.iter().any(|f| f.file == n.file());
+        match groups.iter().find(unread).copied() {
+            Some(next) => self.read(next.file())?,
+            None => {
+                // Nothing left to read: any command will do.
+                self.session.transmit(&commands::select_lds1())?;
+            }
+        }
+        // A command has just been answered under the new keys.
+        pending.confirm(&self.session).ok_or(TerminalError::SecureMessaging)
+    }
+
+    /// After a broken session: resets the card and opens it as before.
+    fn open_again(&mut self) -> Result<(), TerminalError> {
+        self.session.reset()?;
+        open_card(&mut self.session, self.plan, self.random).map(drop)
+    }
+
+    fn active_authentication(
+        &mut self,
+    ) -> Result<Proof<ActiveAuthenticationEvidence>, TerminalError> {
+        if !self.options.active_authentication {
+            return Ok(Proof::NotTried);
+        }
+        let dg15 = DgNumber::new(15).and_then(|dg15| self.content(dg15.file()));
+        let Some(bytes) = dg15 else { return Ok(Proof::NotOffered) };
+        let Ok(key) = decode_dg15(bytes) else {
+            let what = "the public key in DG15".to_owned();
+            return Ok(Proof::Failed(TerminalError::Unsupported { what }));
+        };
+        match authenticate_actively(&mut self.session, &key, self.random) {
+            Ok(evidence) => Ok(Proof::Answered(evidence)),
+            Err(error @ TerminalError::Transport(_)) => Err(error),
+            Err(error) => Ok(Proof::Failed(error)),
+        }
+    }
+}
