@@ -255,7 +255,12 @@ impl<T: CardTransport> Reading<'_, T> {
     }
 
     fn read(&mut self, file: FileId) -> Result<(), TerminalError> {
-        let read = self.files.read(&mut self.session, file)?;
+        let read = match self.files.read(&mut self.session, file) {
+            Err(error @ (TerminalError::File { .. } | TerminalError::Refused { .. })) => {
+                FileRead::Malformed(error)
+            }
+            other => other?,
+        };
         self.found.push(ChipFile { file, read });
         (self.progress)(file, self.files.statistics().payload);
         Ok(())
@@ -304,35 +309,39 @@ impl<T: CardTransport> Reading<'_, T> {
             Ok(None) => return Ok(Proof::NotOffered),
             Err(error) => return Ok(Proof::Failed(error)),
         };
-        let result = authenticate_chip(&mut self.session, parameters, self.random)
-            .and_then(|pending| self.confirm(pending, groups));
-        match result {
-            Ok(evidence) => Ok(Proof::Answered(evidence)),
-            Err(error @ (TerminalError::Transport(_) | TerminalError::Limit { .. })) => Err(error),
-            Err(error) => {
-                if matches!(error, TerminalError::SecureMessaging | TerminalError::Apdu(_)) {
-                    self.open_again()?;
-                }
-                Ok(Proof::Failed(error))
-            }
+        match authenticate_chip(&mut self.session, parameters, self.random) {
+            Ok(pending) => self.confirm(pending, groups),
+            Err(error @ TerminalError::Refused { .. }) => Ok(Proof::Failed(error)),
+            Err(error) => self.broken(error),
         }
     }
 
+    /// The next file, whose first answer is the proof.
     fn confirm(
         &mut self,
         pending: PendingChipAuthentication,
         groups: &[DgNumber],
-    ) -> Result<ChipAuthenticationEvidence, TerminalError> {
+    ) -> Result<Proof<ChipAuthenticationEvidence>, TerminalError> {
         let unread = |n: &&DgNumber| !self.found.iter().any(|f| f.file == n.file());
-        match groups.iter().find(unread).copied() {
-            Some(next) => self.read(next.file())?,
-            None => {
-                // Nothing left to read: any command will do.
-                self.session.transmit(&commands::select_lds1())?;
-            }
+        let result = match groups.iter().find(unread).copied() {
+            Some(next) => self.read(next.file()),
+            // Nothing left to read: any command will do.
+            None => self.session.transmit(&commands::select_lds1()).map(drop),
+        };
+        match (pending.confirm(&self.session), result) {
+            (Some(evidence), result) => result.map(|()| Proof::Answered(evidence)),
+            (None, Err(error)) => self.broken(error),
+            (None, Ok(())) => self.broken(TerminalError::SecureMessaging),
         }
-        // A command has just been answered under the new keys.
-        pending.confirm(&self.session).ok_or(TerminalError::SecureMessaging)
+    }
+
+    /// The card broke the session: it is opened again, unless it is gone.
+    fn broken<E>(&mut self, error: TerminalError) -> Result<Proof<E>, TerminalError> {
+        if matches!(error, TerminalError::Transport(_)) {
+            return Err(error);
+        }
+        self.open_again()?;
+        Ok(Proof::Failed(error))
     }
 
     /// After a broken session: resets the card and opens it as before.

@@ -58,6 +58,10 @@ pub enum FileRead {
     NotFound,
     /// The card does not give it to this terminal.
     Denied(StatusWord),
+    /// It cannot be read to its end: it holds no whole data object, or the card refuses in a way
+    /// that means neither of the others. Only the reading of a whole chip gives this; reading one
+    /// file gives the error.
+    Malformed(TerminalError),
 }
 
 impl FileRead {
