@@ -185,9 +185,7 @@ pub fn read_card_access<T: CardTransport>(
     reader = reader.by_identifier();
     match reader.read(session, FileId::CARD_ACCESS) {
         Ok(FileRead::Content { bytes, .. }) => Ok(Some(bytes)),
-        Ok(FileRead::NotFound | FileRead::Denied(_)) | Err(TerminalError::Refused { .. }) => {
-            Ok(None)
-        }
+        Ok(_) | Err(TerminalError::Refused { .. }) => Ok(None),
         Err(error) => Err(error),
     }
 }
