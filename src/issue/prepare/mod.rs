@@ -44,6 +44,9 @@ pub enum PrepareError {
     /// The document signer certificate is not valid at the time of signing.
     #[error("the document signer certificate is not valid at the time of signing")]
     CertificateExpired,
+    /// The period in which the private key may sign is over, or has not begun.
+    #[error("the document signer key may not sign at this time (private key usage period)")]
+    KeyPeriodOver,
     /// The certificate belongs to another key.
     #[error("the document signer certificate does not belong to the signing key")]
     CertificateKey,
@@ -68,6 +71,7 @@ impl ErrorCode for PrepareError {
             Self::Profile { .. } => "profile_not_supported",
             Self::Certificate { .. } => "signer_certificate_malformed",
             Self::CertificateExpired => "signer_certificate_not_valid",
+            Self::KeyPeriodOver => "signer_key_period_over",
             Self::CertificateKey => "signer_certificate_of_other_key",
             Self::Signer(error) => error.code(),
             Self::WrongSignature => "signature_wrong",

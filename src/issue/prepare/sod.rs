@@ -6,6 +6,7 @@ use der::{Decode, Encode};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use x509_cert::Certificate;
+use x509_cert::ext::pkix::PrivateKeyUsagePeriod;
 
 use super::files::DataGroups;
 use super::{DocumentSigner, PrepareError};
@@ -13,6 +14,7 @@ use crate::document::profile::CardProfile;
 use crate::issue::image::{CardImage, Location};
 use crate::lds::sod::{LdsSecurityObject, Sod, SodContent};
 use crate::lds::{DgNumber, FileId, PublicKey, SignatureAlgorithm};
+use crate::pki::{ProfileKind, check_profile};
 
 /// What the EF.SOD needs of the certificate.
 struct SignerCertificate {
@@ -70,6 +72,21 @@ fn certificate(
     let until = validity.not_after.to_unix_duration().as_secs();
     if !(from..=until).contains(&seconds) {
         return Err(PrepareError::CertificateExpired);
+    }
+    let period = tbs
+        .get_extension::<PrivateKeyUsagePeriod>()
+        .map_err(malformed("private key usage period malformed"))?;
+    if let Some((_, period)) = period {
+        let from = period.not_before.map_or(0, |time| time.to_unix_duration().as_secs());
+        let until = period.not_after.map_or(u64::MAX, |time| time.to_unix_duration().as_secs());
+        if !(from..=until).contains(&seconds) {
+            return Err(PrepareError::KeyPeriodOver);
+        }
+    }
+    // A verifier would refuse every card signed with such a certificate.
+    let findings = check_profile(&certificate, ProfileKind::DocumentSigner);
+    if let Some(fatal) = findings.iter().find(|finding| finding.fatal) {
+        return Err(PrepareError::Certificate { what: fatal.code });
     }
     let spki = tbs.subject_public_key_info().to_der().map_err(malformed("key malformed"))?;
     let (key, _) = PublicKey::from_spki_der(&spki)

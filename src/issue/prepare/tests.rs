@@ -1,7 +1,6 @@
 use std::cell::Cell;
 
-use cancuoc_primitives::curve::{Curve, SecretScalar};
-use cancuoc_primitives::ecdsa::sign_prehashed;
+use cancuoc_primitives::curve::Curve;
 use cancuoc_primitives::hash::HashAlgorithm;
 use hex_literal::hex;
 use jiff::civil::date;
@@ -15,7 +14,10 @@ use crate::issue::record::{LoadError, Loader, review};
 use crate::lds::sod::Sod;
 use crate::lds::{
     Com, Dg2, FileId, ParameterForm, PublicKey, SecurityInfos, SignatureAlgorithm, decode_dg1,
-    decode_dg15, security_infos_of_dg14, write,
+    decode_dg15, security_infos_of_dg14,
+};
+use crate::pki::{
+    CertificateKind, CertificateRequest, KeyKind, SoftwareKey, Validity, country_name, issue,
 };
 
 /// Randomness of the system.
@@ -50,69 +52,84 @@ fn now() -> Timestamp {
     "2026-11-23T12:00:00Z".parse().unwrap()
 }
 
-/// A document signer made for a test.
+/// A document signer made for a test, with its certificate and that of its CSCA.
 struct TestSigner {
-    key: SecretScalar,
+    key: SoftwareKey,
+    certificate: Vec<u8>,
+    csca: Vec<u8>,
     /// Alters the signatures.
     faulty: Cell<bool>,
 }
 
 impl Signer for TestSigner {
     fn algorithm(&self) -> SignatureAlgorithm {
-        SignatureAlgorithm::Ecdsa(HashAlgorithm::Sha256)
+        self.key.algorithm()
     }
 
     fn public_key(&self) -> PublicKey {
-        PublicKey::Ec(self.key.public_point())
+        self.key.public_key()
     }
 
     fn sign(&self, message: &[u8], random: &mut dyn CryptoRng) -> Result<Vec<u8>, SignerError> {
-        let digest = HashAlgorithm::Sha256.digest(message);
-        let mut signature = sign_prehashed(&self.key, &digest, random).unwrap();
+        let mut message = message.to_vec();
         if self.faulty.get() {
-            signature.r[5] ^= 1;
+            message.push(0);
         }
-        Ok(signature.to_der().unwrap())
+        self.key.sign(&message, random)
     }
 }
 
 impl TestSigner {
     fn new() -> Self {
-        let key = SecretScalar::random(Curve::P256, &mut system_random());
-        Self { key, faulty: Cell::new(false) }
+        Self::of_kinds(KeyKind::Ec(Curve::P256), KeyKind::Ec(Curve::P256), false)
     }
 
-    /// A certificate for the key, valid for the year 2026; its own signature is of no matter here.
-    fn certificate(&self) -> Vec<u8> {
-        let algorithm = self.algorithm().to_der();
-        let name = write::sequence(&[&write::constructed(
-            crate::apdu::tlv::Tag(0x31),
-            &[&write::sequence(&[
-                &write::oid(&const_oid::ObjectIdentifier::new_unwrap("2.5.4.6")),
-                &hex!("1302564E"),
-            ])],
-        )]);
-        let time =
-            |text: &str| crate::apdu::tlv::encode(crate::lds::tag::UTC_TIME, text.as_bytes());
-        let validity = write::sequence(&[&time("260101000000Z"), &time("261231235959Z")]);
-        let key = self.public_key().to_spki_der(ParameterForm::Named);
-        let version = hex!("A003020102");
-        let tbs = write::sequence(&[
-            &version,
-            &write::integer(0x1234),
-            &algorithm,
-            &name,
-            &validity,
-            &name,
-            &key,
-        ]);
-        write::sequence(&[&tbs, &algorithm, &write::bits(&[0])])
+    /// Certificates valid from 2026 to 2045; the document signer signs until the end of 2026.
+    fn of_kinds(csca: KeyKind, ds: KeyKind, pss: bool) -> Self {
+        let csca = SoftwareKey::generate(csca, false, &mut system_random()).unwrap();
+        let key = SoftwareKey::generate(ds, pss, &mut system_random()).unwrap();
+        let moment = |text: &str| text.parse::<Timestamp>().unwrap();
+        let name = country_name("VN", "Specimen", "CSCA test");
+        let root = CertificateRequest {
+            kind: CertificateKind::CscaRoot,
+            serial: &[1],
+            issuer: &name,
+            subject: &name,
+            country: "VN",
+            public_key: &csca.public_key(),
+            // openssl refuses chains with explicit parameters.
+            parameters: ParameterForm::Named,
+            issuer_key: &csca.public_key(),
+            validity: Validity {
+                not_before: moment("2026-01-01T00:00:00Z"),
+                not_after: moment("2045-12-31T23:59:59Z"),
+                key_not_after: moment("2026-12-31T23:59:59Z"),
+            },
+        };
+        let document_signer = CertificateRequest {
+            kind: CertificateKind::DocumentSigner,
+            serial: &[0x12, 0x34],
+            subject: &country_name("VN", "Specimen", "DS test"),
+            public_key: &key.public_key(),
+            parameters: ParameterForm::Named,
+            ..root.clone()
+        };
+        let mut random = system_random();
+        Self {
+            certificate: issue(&document_signer, &csca, &mut random).unwrap(),
+            csca: issue(&root, &csca, &mut random).unwrap(),
+            key,
+            faulty: Cell::new(false),
+        }
+    }
+
+    fn with_certificate<'a>(&'a self, certificate: &'a [u8]) -> DocumentSigner<'a> {
+        DocumentSigner { signer: self, certificate }
     }
 }
 
 fn prepare_with(signer: &TestSigner, record: &Record) -> Result<CardImage, PrepareError> {
-    let certificate = signer.certificate();
-    let signer = DocumentSigner { signer, certificate: &certificate };
+    let signer = signer.with_certificate(&signer.certificate);
     prepare(record, signer, now(), &mut system_random())
 }
 
@@ -241,8 +258,7 @@ fn refuses_a_signature_that_does_not_verify() {
 #[test]
 fn refuses_the_certificate_of_another_key() {
     let (signer, other) = (TestSigner::new(), TestSigner::new());
-    let certificate = other.certificate();
-    let signer = DocumentSigner { signer: &signer, certificate: &certificate };
+    let signer = signer.with_certificate(&other.certificate);
     let error = prepare(&record(json!({})), signer, now(), &mut system_random()).unwrap_err();
     assert!(matches!(error, PrepareError::CertificateKey), "{error}");
 }
@@ -250,9 +266,8 @@ fn refuses_the_certificate_of_another_key() {
 #[test]
 fn refuses_a_certificate_out_of_its_time() {
     let signer = TestSigner::new();
-    let certificate = signer.certificate();
-    let signer = DocumentSigner { signer: &signer, certificate: &certificate };
-    for time in ["2025-12-31T23:59:59Z", "2027-01-01T00:00:00Z"] {
+    let signer = signer.with_certificate(&signer.certificate);
+    for time in ["2025-12-31T23:59:59Z", "2046-01-01T00:00:00Z"] {
         let time = time.parse().unwrap();
         let error = prepare(&record(json!({})), signer, time, &mut system_random()).unwrap_err();
         assert!(matches!(error, PrepareError::CertificateExpired), "{error}");
@@ -260,11 +275,94 @@ fn refuses_a_certificate_out_of_its_time() {
 }
 
 #[test]
+fn refuses_to_sign_after_the_private_key_usage_period() {
+    let signer = TestSigner::new();
+    let signer = signer.with_certificate(&signer.certificate);
+    let time = "2027-01-01T00:00:00Z".parse().unwrap();
+    let error = prepare(&record(json!({})), signer, time, &mut system_random()).unwrap_err();
+    assert!(matches!(error, PrepareError::KeyPeriodOver), "{error}");
+}
+
+#[test]
+fn refuses_the_certificate_of_a_csca_as_document_signer() {
+    let signer = TestSigner::new();
+    let own = TestSigner { key: signer.key.clone(), ..TestSigner::new() };
+    // The key of the document signer in a certificate with the profile of a CSCA.
+    let name = country_name("VN", "Specimen", "CSCA test");
+    let moment = |text: &str| text.parse::<Timestamp>().unwrap();
+    let request = CertificateRequest {
+        kind: CertificateKind::CscaRoot,
+        serial: &[1],
+        issuer: &name,
+        subject: &name,
+        country: "VN",
+        public_key: &own.key.public_key(),
+        parameters: ParameterForm::Named,
+        issuer_key: &own.key.public_key(),
+        validity: Validity {
+            not_before: moment("2026-01-01T00:00:00Z"),
+            not_after: moment("2045-12-31T23:59:59Z"),
+            key_not_after: moment("2026-12-31T23:59:59Z"),
+        },
+    };
+    let certificate = issue(&request, &own.key, &mut system_random()).unwrap();
+    let signer = own.with_certificate(&certificate);
+    let error = prepare(&record(json!({})), signer, now(), &mut system_random()).unwrap_err();
+    assert!(matches!(error, PrepareError::Certificate { .. }), "{error}");
+}
+
+#[test]
+fn signs_with_every_kind_of_key_that_document_signers_have() {
+    let record = record(json!({}));
+    let curve = KeyKind::Ec;
+    let kinds = [
+        (curve(Curve::BrainpoolP256r1), false),
+        (curve(Curve::P384), false),
+        (curve(Curve::BrainpoolP512r1), false),
+        (KeyKind::Rsa(2048), false),
+        (KeyKind::Rsa(2048), true),
+    ];
+    for (kind, pss) in kinds {
+        let signer = TestSigner::of_kinds(curve(Curve::P256), kind, pss);
+        prepare_with(&signer, &record).unwrap();
+    }
+}
+
+#[test]
+fn signs_what_openssl_verifies_up_to_the_csca() {
+    let csca = KeyKind::Ec(Curve::BrainpoolP512r1);
+    let signer = TestSigner::of_kinds(csca, KeyKind::Ec(Curve::BrainpoolP256r1), false);
+    let image = prepare_with(&signer, &record(json!({}))).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let root = crate::pki::to_pem("CERTIFICATE", &signer.csca);
+    std::fs::write(folder.path().join("csca.pem"), root).unwrap();
+    // Without the wrapper 77 it is a CMS ContentInfo.
+    let sod = crate::apdu::tlv::Tlv::parse_exact(lds(&image, FileId::SOD.0)).unwrap();
+    let verify = |cms: &[u8]| {
+        std::fs::write(folder.path().join("sod.der"), cms).unwrap();
+        let output = std::process::Command::new("openssl")
+            .current_dir(folder.path())
+            .args(["cms", "-verify", "-inform", "DER", "-in", "sod.der", "-CAfile", "csca.pem"])
+            .args(["-purpose", "any", "-binary", "-out", "content"])
+            .args(["-attime", &now().as_second().to_string()])
+            .output()
+            .expect("openssl is installed");
+        (output.status.success(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    let (verified, said) = verify(sod.value);
+    assert!(verified, "{said}");
+    let mut altered = sod.value.to_vec();
+    let digest = HashAlgorithm::Sha256.digest(lds(&image, 0x0101));
+    let place = altered.windows(32).position(|window| window == digest).unwrap();
+    altered[place] ^= 1;
+    assert!(!verify(&altered).0);
+}
+
+#[test]
 fn finds_an_altered_data_group_in_a_finished_image() {
     let signer = TestSigner::new();
     let mut image = prepare_with(&signer, &record(json!({}))).unwrap();
-    let certificate = signer.certificate();
-    let signer = DocumentSigner { signer: &signer, certificate: &certificate };
+    let signer = signer.with_certificate(&signer.certificate);
     sod::check(&image, signer).unwrap();
     let dg13 = image.files.iter_mut().find(|file| file.fid == 0x010D).unwrap();
     *dg13.content.last_mut().unwrap() ^= 1;
