@@ -81,6 +81,20 @@ impl ImageFormat {
     }
 }
 
+/// Width and height that a picture announces, without decoding it.
+///
+/// # Errors
+/// [`ImageError`].
+pub fn dimensions(bytes: &[u8]) -> Result<(u32, u32), ImageError> {
+    let read = |format| ImageReader::with_format(Cursor::new(bytes), format).into_dimensions();
+    match ImageFormat::sniff(bytes).ok_or(ImageError::UnknownFormat)? {
+        ImageFormat::Jpeg2000 => super::jpeg2000::look_through(bytes)
+            .map(|announced| (announced.width, announced.height)),
+        ImageFormat::Jpeg => read(::image::ImageFormat::Jpeg).map_err(malformed),
+        ImageFormat::Png => read(::image::ImageFormat::Png).map_err(malformed),
+    }
+}
+
 /// Decodes a picture.
 ///
 /// # Errors
@@ -119,6 +133,8 @@ fn decode_with_limits(bytes: &[u8], format: ::image::ImageFormat) -> Result<RgbI
 }
 
 fn decode_jpeg2000(bytes: &[u8]) -> Result<RgbImage, ImageError> {
+    let announced = super::jpeg2000::look_through(bytes)?;
+    check_size(announced.width, announced.height)?;
     // The decoder is memory-safe, but indexes by what the picture says: a panic of it is a
     // malformed picture, not a defect of ours.
     std::panic::catch_unwind(|| decode_jpeg2000_inner(bytes))

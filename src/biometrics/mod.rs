@@ -2,6 +2,7 @@
 
 mod face;
 mod image;
+mod jpeg2000;
 
 pub use face::{FaceError, FaceImage, FaceRecord};
-pub use image::{ImageError, ImageFormat, MAX_PIXELS, decode, to_png};
+pub use image::{ImageError, ImageFormat, MAX_PIXELS, decode, dimensions, to_png};

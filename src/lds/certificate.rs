@@ -13,6 +13,17 @@ const SUBJECT_KEY_IDENTIFIER: ObjectIdentifier = ObjectIdentifier::new_unwrap("2
 /// Most extensions that are read.
 const MAX_EXTENSIONS: usize = 64;
 
+/// An extension of a certificate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CertificateExtension<'a> {
+    /// Which.
+    pub oid: ObjectIdentifier,
+    /// Whether whoever does not know it must refuse the certificate.
+    pub critical: bool,
+    /// What is in the OCTET STRING.
+    pub value: &'a [u8],
+}
+
 /// A certificate taken apart; every part borrows from its bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CertificateParts<'a> {
@@ -24,6 +35,8 @@ pub struct CertificateParts<'a> {
     pub serial: &'a [u8],
     /// Name of the issuer with its tag.
     pub issuer: &'a [u8],
+    /// Validity with its tag.
+    pub validity: &'a [u8],
     /// Name of the subject with its tag.
     pub subject: &'a [u8],
     /// SubjectPublicKeyInfo with its tag.
@@ -32,8 +45,8 @@ pub struct CertificateParts<'a> {
     pub signature_algorithm: &'a [u8],
     /// Signature.
     pub signature: &'a [u8],
-    /// Value of the subject key identifier extension.
-    pub subject_key_identifier: Option<&'a [u8]>,
+    /// The extensions in their order.
+    pub extensions: Vec<CertificateExtension<'a>>,
 }
 
 impl<'a> CertificateParts<'a> {
@@ -56,13 +69,13 @@ impl<'a> CertificateParts<'a> {
             return Err(inner_algorithm.fault("signature algorithms inside and outside differ"));
         }
         let issuer = fields.tagged(tag::SEQUENCE)?.raw();
-        fields.tagged(tag::SEQUENCE)?;
+        let validity = fields.tagged(tag::SEQUENCE)?.raw();
         let subject = fields.tagged(tag::SEQUENCE)?.raw();
         let spki = fields.tagged(tag::SEQUENCE)?.raw();
-        let mut subject_key_identifier = None;
+        let mut extensions = Vec::new();
         while let Some(field) = fields.next_element()? {
             if field.tag() == Tag(0xA3) {
-                subject_key_identifier = find_key_identifier(&field)?;
+                extensions = read_extensions(&field)?;
             }
         }
         Ok(Self {
@@ -70,12 +83,26 @@ impl<'a> CertificateParts<'a> {
             tbs: tbs.raw(),
             serial,
             issuer,
+            validity,
             subject,
             spki,
             signature_algorithm: signature_algorithm.raw(),
             signature,
-            subject_key_identifier,
+            extensions,
         })
+    }
+
+    /// The extension with the object identifier.
+    #[must_use]
+    pub fn extension(&self, oid: &ObjectIdentifier) -> Option<&CertificateExtension<'a>> {
+        self.extensions.iter().find(|extension| extension.oid == *oid)
+    }
+
+    /// The subject key identifier, where the certificate has one that can be read.
+    #[must_use]
+    pub fn subject_key_identifier(&self) -> Option<&'a [u8]> {
+        let value = self.extension(&SUBJECT_KEY_IDENTIFIER)?.value;
+        Element::parse("subjectKeyIdentifier", value).ok()?.octets().ok()
     }
 
     /// Whether issuer and subject have the same name.
@@ -85,18 +112,22 @@ impl<'a> CertificateParts<'a> {
     }
 }
 
-fn find_key_identifier<'a>(extensions: &Element<'a>) -> Result<Option<&'a [u8]>, LdsError> {
+fn read_extensions<'a>(
+    extensions: &Element<'a>,
+) -> Result<Vec<CertificateExtension<'a>>, LdsError> {
     let mut list = extensions.children();
     let extensions = list.tagged(tag::SEQUENCE)?.children().all(MAX_EXTENSIONS)?;
     list.finish()?;
-    for extension in extensions {
-        let mut fields = extension.expect(tag::SEQUENCE)?.children();
-        if fields.any()?.oid()? != SUBJECT_KEY_IDENTIFIER {
-            continue;
-        }
-        fields.optional(tag::BOOLEAN)?;
+    extensions.iter().map(CertificateExtension::decode).collect()
+}
+
+impl<'a> CertificateExtension<'a> {
+    fn decode(element: &Element<'a>) -> Result<Self, LdsError> {
+        let mut fields = element.expect(tag::SEQUENCE)?.children();
+        let oid = fields.any()?.oid()?;
+        let critical = fields.optional(tag::BOOLEAN)?.is_some_and(|c| c.value() != [0]);
         let value = fields.any()?.octets()?;
-        return Element::parse("subjectKeyIdentifier", value)?.octets().map(Some);
+        fields.finish()?;
+        Ok(Self { oid, critical, value })
     }
-    Ok(None)
 }

@@ -192,7 +192,7 @@ impl SignerIdentifier {
                 certificate.issuer == issuer && certificate.serial == serial
             }
             Self::SubjectKeyIdentifier(id) => {
-                certificate.subject_key_identifier == Some(id.as_slice())
+                certificate.subject_key_identifier() == Some(id.as_slice())
             }
         }
     }

@@ -4,7 +4,6 @@
 use super::{Element, LdsError, write};
 use crate::apdu::tlv::{Tag, encode};
 
-const FILE: &str = "EF.DG2";
 /// Most templates in one file.
 const MAX_TEMPLATES: usize = 16;
 /// Biometric data in a primitive data object: ISO/IEC 19794 records.
@@ -36,31 +35,42 @@ impl Dg2 {
     /// # Errors
     /// [`LdsError`]; also when the number of templates is not the one announced.
     pub fn decode(bytes: &[u8]) -> Result<Self, LdsError> {
-        let mut file = Element::parse(FILE, bytes)?.expect(Tag(0x75))?.children();
-        let group = file.tagged(Tag(0x7F61))?;
-        file.finish()?;
+        Ok(Self { templates: BiometricTemplate::decode_file("EF.DG2", Tag(0x75), bytes)? })
+    }
+
+    /// The file's bytes.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        BiometricTemplate::encode_file(Tag(0x75), &self.templates)
+    }
+}
+
+impl BiometricTemplate {
+    /// Reads the templates of a data group: DG2, DG3 or DG4, by its name and tag.
+    ///
+    /// # Errors
+    /// [`LdsError`]; also when the number of templates is not the one announced.
+    pub fn decode_file(file: &'static str, tag: Tag, bytes: &[u8]) -> Result<Vec<Self>, LdsError> {
+        let mut children = Element::parse(file, bytes)?.expect(tag)?.children();
+        let group = children.tagged(Tag(0x7F61))?;
+        children.finish()?;
         let mut children = group.children();
         let count = children.any()?.small_integer()?;
         let templates = children.all(MAX_TEMPLATES)?;
         if templates.len() != count as usize {
             return Err(group.fault("number of templates is not the one announced"));
         }
-        let templates =
-            templates.iter().map(BiometricTemplate::decode).collect::<Result<_, _>>()?;
-        Ok(Self { templates })
+        templates.iter().map(Self::decode).collect()
     }
 
-    /// The file's bytes.
+    /// A data group of templates.
     #[must_use]
-    pub fn encode(&self) -> Vec<u8> {
-        let templates: Vec<u8> =
-            self.templates.iter().flat_map(BiometricTemplate::encode).collect();
-        let group = [write::integer(self.templates.len() as u32), templates].concat();
-        encode(Tag(0x75), &encode(Tag(0x7F61), &group))
+    pub fn encode_file(tag: Tag, templates: &[Self]) -> Vec<u8> {
+        let bytes: Vec<u8> = templates.iter().flat_map(Self::encode).collect();
+        let group = [write::integer(templates.len() as u32), bytes].concat();
+        encode(tag, &encode(Tag(0x7F61), &group))
     }
-}
 
-impl BiometricTemplate {
     /// A template around an ISO/IEC 19794-5 face record (ICAO 9303-10 table 37): biometric type
     /// facial features, format owner ISO/IEC JTC 1/SC 37, format type 8.
     #[must_use]

@@ -19,7 +19,7 @@ pub mod sod;
 
 pub use asn1::{Element, tag, write};
 pub use atr_info::AtrInfo;
-pub use certificate::CertificateParts;
+pub use certificate::{CertificateExtension, CertificateParts};
 pub use cms::{
     CheckedSigner, SignedAttributes, SignedData, SignedDataFault, SignerIdentifier, SignerInfo,
 };

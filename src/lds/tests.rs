@@ -9,6 +9,10 @@ const CARD_ACCESS: [u8; 54] = hex!(
 const SOD: &[u8] = include_bytes!("../../testvectors/bsi-tr03105-5/EF_SOD.bin");
 const SOD_2008: &[u8] = include_bytes!("../../testvectors/bsi-2008/EF_SOD.bin");
 const DG2: &[u8] = include_bytes!("../../testvectors/bsi-tr03105-5/Datagroup2.bin");
+const DG2_39794: &[u8] =
+    include_bytes!("../../testvectors/iso39794/dg2-icao-profile-all-fields.bin");
+const DG3: &[u8] = include_bytes!("../../testvectors/bsi-tr03105-5/Datagroup3.bin");
+const DG4: &[u8] = include_bytes!("../../testvectors/bsi-tr03105-5/Datagroup4.bin");
 const DG14: &[u8] = include_bytes!("../../testvectors/bsi-tr03105-5/Datagroup14.bin");
 const DG14_2008: &[u8] = include_bytes!("../../testvectors/bsi-2008/Datagroup14.bin");
 const DG15: &[u8] = include_bytes!("../../testvectors/bsi-tr03105-5/Datagroup15.bin");
@@ -57,6 +61,27 @@ fn specimen_files_come_back_byte_for_byte() {
     for dg14 in [DG14, DG14_2008] {
         assert_eq!(encode_dg14(&security_infos_of_dg14(dg14).unwrap()), dg14);
     }
+}
+
+#[test]
+fn fingers_and_irises_come_back_byte_for_byte() {
+    for (name, tag, bytes, count) in
+        [("EF.DG3", 0x63, DG3, 2), ("EF.DG4", 0x76, DG4, 2), ("EF.DG2", 0x75, DG2_39794, 1)]
+    {
+        let tag = crate::apdu::tlv::Tag(tag);
+        let templates = BiometricTemplate::decode_file(name, tag, bytes).unwrap();
+        assert_eq!(templates.len(), count);
+        assert_eq!(BiometricTemplate::encode_file(tag, &templates), bytes);
+    }
+}
+
+#[test]
+fn refuses_a_count_of_255_templates() {
+    let mut bytes = DG2.to_vec();
+    let count = bytes.windows(3).position(|w| w == [2, 1, 1]).unwrap() + 2;
+    bytes[count] = 0x7F;
+    let error = Dg2::decode(&bytes).unwrap_err();
+    assert!(error.to_string().contains("not the one announced"), "{error}");
 }
 
 #[test]
