@@ -24,3 +24,5 @@ pub mod pki;
 pub mod softcard;
 pub mod terminal;
 pub mod transport;
+pub mod trust;
+pub mod verify;

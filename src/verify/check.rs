@@ -1,0 +1,219 @@
+//! Checks with evidence, and the verdict computed from them: the one place where it is.
+
+use serde_json::{Map, Value, json};
+
+/// The checks of the command-line contract.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[allow(missing_docs)] // the names are those of the contract
+pub enum CheckId {
+    AccessPace,
+    AccessBac,
+    ChipCa,
+    ChipAa,
+    PaSodStructure,
+    PaSodSignature,
+    PaDsCertificate,
+    PaChain,
+    PaRevocation,
+    PaHashes,
+    ConsistencyComSod,
+    ConsistencyCardAccessDg14,
+    ConsistencyDg1Dg13,
+    ConsistencyMrz,
+    ConsistencyQr,
+    DocumentValidity,
+    BiometricsFormat,
+}
+
+impl CheckId {
+    /// The identifier that people script against.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::AccessPace => "access.pace",
+            Self::AccessBac => "access.bac",
+            Self::ChipCa => "chip.ca",
+            Self::ChipAa => "chip.aa",
+            Self::PaSodStructure => "pa.sod_structure",
+            Self::PaSodSignature => "pa.sod_signature",
+            Self::PaDsCertificate => "pa.ds_certificate",
+            Self::PaChain => "pa.chain",
+            Self::PaRevocation => "pa.revocation",
+            Self::PaHashes => "pa.hashes",
+            Self::ConsistencyComSod => "consistency.com_sod",
+            Self::ConsistencyCardAccessDg14 => "consistency.cardaccess_dg14",
+            Self::ConsistencyDg1Dg13 => "consistency.dg1_dg13",
+            Self::ConsistencyMrz => "consistency.mrz",
+            Self::ConsistencyQr => "consistency.qr",
+            Self::DocumentValidity => "document.validity",
+            Self::BiometricsFormat => "biometrics.format",
+        }
+    }
+}
+
+/// What a check rests on. It has at least one fact: nothing passes without.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Evidence(Map<String, Value>);
+
+impl Evidence {
+    /// Evidence with its first fact.
+    #[must_use]
+    pub fn new(name: &str, fact: impl Into<Value>) -> Self {
+        Self(Map::from_iter([(name.to_owned(), fact.into())]))
+    }
+
+    /// The same with one more fact.
+    #[must_use]
+    pub fn and(mut self, name: &str, fact: impl Into<Value>) -> Self {
+        self.0.insert(name.to_owned(), fact.into());
+        self
+    }
+}
+
+/// How a check ended.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Status {
+    /// It holds, by this evidence.
+    Passed(Evidence),
+    /// It does not hold, by this evidence.
+    Failed(Evidence),
+    /// It could not be made.
+    Skipped(Map<String, Value>),
+    /// The document asks for something that is not supported here.
+    Unsupported(Map<String, Value>),
+}
+
+/// A check with its outcome.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Check {
+    /// Which.
+    pub id: CheckId,
+    /// How it ended.
+    pub status: Status,
+    /// Stable reason code.
+    pub code: &'static str,
+}
+
+impl Check {
+    /// A check that holds.
+    #[must_use]
+    pub const fn passed(id: CheckId, evidence: Evidence) -> Self {
+        Self { id, status: Status::Passed(evidence), code: "ok" }
+    }
+
+    /// A check that does not hold.
+    #[must_use]
+    pub const fn failed(id: CheckId, code: &'static str, evidence: Evidence) -> Self {
+        Self { id, status: Status::Failed(evidence), code }
+    }
+
+    /// A check that could not be made.
+    #[must_use]
+    pub fn skipped(id: CheckId, code: &'static str) -> Self {
+        Self { id, status: Status::Skipped(Map::new()), code }
+    }
+
+    /// A check that could not be made, with what would be needed.
+    #[must_use]
+    pub fn skipped_with(id: CheckId, code: &'static str, evidence: Evidence) -> Self {
+        Self { id, status: Status::Skipped(evidence.0), code }
+    }
+
+    /// A check of something that is not supported.
+    #[must_use]
+    pub fn unsupported(id: CheckId, code: &'static str, evidence: Evidence) -> Self {
+        Self { id, status: Status::Unsupported(evidence.0), code }
+    }
+
+    /// Whether it holds.
+    #[must_use]
+    pub const fn has_passed(&self) -> bool {
+        matches!(self.status, Status::Passed(_))
+    }
+
+    /// Whether it does not hold.
+    #[must_use]
+    pub const fn has_failed(&self) -> bool {
+        matches!(self.status, Status::Failed(_))
+    }
+
+    /// Name of the status in JSON.
+    #[must_use]
+    pub const fn status_name(&self) -> &'static str {
+        match self.status {
+            Status::Passed(_) => "passed",
+            Status::Failed(_) => "failed",
+            Status::Skipped(_) => "skipped",
+            Status::Unsupported(_) => "unsupported",
+        }
+    }
+
+    /// Facts of the outcome.
+    #[must_use]
+    pub const fn detail(&self) -> &Map<String, Value> {
+        match &self.status {
+            Status::Passed(evidence) | Status::Failed(evidence) => &evidence.0,
+            Status::Skipped(detail) | Status::Unsupported(detail) => detail,
+        }
+    }
+
+    /// The check in the JSON of `cancuoc.verify/1`.
+    #[must_use]
+    pub fn to_json(&self, message: &str) -> Value {
+        json!({
+            "id": self.id.as_str(),
+            "status": self.status_name(),
+            "code": self.code,
+            "message": message,
+            "detail": self.detail(),
+        })
+    }
+}
+
+/// What the checks say of the document.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// Data signed by a trusted issuer, in a chip that the issuer made.
+    Genuine,
+    /// At least one check failed.
+    Forged,
+    /// Nothing failed, but something required could not be checked.
+    Inconclusive,
+}
+
+impl Verdict {
+    /// Passive Authentication up to an anchor, which `genuine` needs.
+    const REQUIRED: [CheckId; 5] = [
+        CheckId::PaSodStructure,
+        CheckId::PaSodSignature,
+        CheckId::PaDsCertificate,
+        CheckId::PaChain,
+        CheckId::PaHashes,
+    ];
+    /// Proofs that the chip is no copy, one of which `genuine` needs.
+    const CHIP: [CheckId; 2] = [CheckId::ChipCa, CheckId::ChipAa];
+
+    /// Computes the verdict. Integrity alone never proves that the chip is not a copy.
+    #[must_use]
+    pub fn of(checks: &[Check]) -> Self {
+        if checks.iter().any(Check::has_failed) {
+            return Self::Forged;
+        }
+        let passed = |id: &CheckId| checks.iter().any(|c| c.id == *id && c.has_passed());
+        if Self::REQUIRED.iter().all(passed) && Self::CHIP.iter().any(passed) {
+            Self::Genuine
+        } else {
+            Self::Inconclusive
+        }
+    }
+
+    /// Name in JSON.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Genuine => "genuine",
+            Self::Forged => "forged",
+            Self::Inconclusive => "inconclusive",
+        }
+    }
+}
