@@ -61,6 +61,8 @@ pub(crate) struct FileCard {
     pub(crate) strict_end: bool,
     /// Knows no short file identifiers: the status word it answers.
     pub(crate) no_short: Option<u16>,
+    /// Reserves four bytes for the head of DO'53', however short it is.
+    pub(crate) reserves: bool,
     /// Files it does not give.
     pub(crate) denied: Vec<u16>,
     pub(crate) sent: Vec<CommandApdu>,
@@ -76,6 +78,7 @@ impl FileCard {
             refusal: 0x6700,
             strict_end: false,
             no_short: None,
+            reserves: false,
             denied: Vec::new(),
             sent: Vec::new(),
             current: None,
@@ -105,7 +108,12 @@ impl FileCard {
             (0xB1, ..) => {
                 let offset = command.data[2..].iter().fold(0, |n, b| n << 8 | usize::from(*b));
                 let ne = command.ne.unwrap().get();
-                let (data, status) = self.read(offset, inside_discretionary_data(ne));
+                let most = if self.reserves {
+                    ne.saturating_sub(4)
+                } else {
+                    inside_discretionary_data(ne)
+                };
+                let (data, status) = self.read(offset, most);
                 (encode(Tag(0x53), &data), status)
             }
             _ => (Vec::new(), 0x6D00),

@@ -129,13 +129,22 @@ pub fn read_binary_odd(
     };
     session.directory.current = Some(file.identifier);
     let unlimited = ne == 256 || ne == 65_536;
-    // The data come in a data object whose tag and length take up to four bytes.
-    let most = ne.min(room).saturating_sub(4);
+    let most = within_object(ne.min(room));
     let mut response = read(memory, &file, offset, most, unlimited);
     if !response.data.is_empty() {
         response.data = tlv::object(0x53, &response.data);
     }
     response
+}
+
+/// Bytes of data in a data object of at most `size` bytes: Le counts tag and length of DO'53' too
+/// (ISO/IEC 7816-4 §11.3.3), which take two to four bytes.
+const fn within_object(size: usize) -> usize {
+    match size {
+        0..=129 => size.saturating_sub(2),
+        130..=258 => size - 3,
+        _ => size - 4,
+    }
 }
 
 fn current(session: &Session, memory: &dyn NonVolatileMemory) -> Result<FileHeader, StatusWord> {

@@ -13,7 +13,7 @@ use std::collections::BTreeSet;
 use self::blocks::{Block, BlockSizes};
 use super::session::Session;
 use super::{TerminalError, commands};
-use crate::apdu::tlv::{Tag, Tlv, TlvError, TlvErrorKind, read_header};
+use crate::apdu::tlv::{Tag, Tlv, TlvError, TlvErrorKind, encode_length, read_header};
 use crate::apdu::{CommandApdu, Ne, ResponseApdu, StatusWord};
 use crate::lds::FileId;
 use crate::transport::CardTransport;
@@ -244,9 +244,8 @@ impl FileReader {
                 commands::read_binary(offset, Ne::new(block.length))
             }
             _ => {
-                let head = 1 + crate::apdu::tlv::encode_length(block.length).len();
                 let offset = u32::try_from(block.offset).unwrap_or(u32::MAX);
-                commands::read_binary_odd(offset, Ne::new(block.length + head))
+                commands::read_binary_odd(offset, Ne::new(block.length + odd_head(block)))
             }
         }
     }
@@ -304,7 +303,8 @@ impl FileReader {
         } else {
             &response.data[..]
         };
-        if data.len() > block.length {
+        let most = if block.is_odd() { block.length + odd_head(block) - 2 } else { block.length };
+        if data.len() > most {
             return Err(progress.limit("the card sends more than asked for"));
         }
         if data.is_empty() {
@@ -435,6 +435,12 @@ impl Progress {
         let kind = TlvErrorKind::PastEnd { length: total };
         TerminalError::File { file: self.file, error: TlvError { kind, offset: 0 } }
     }
+}
+
+/// Room asked for the head of DO'53': as much as it takes, and for a small last block as much as it
+/// can take at all, since some cards reserve that and would give nothing of the last bytes.
+fn odd_head(block: &Block) -> usize {
+    if block.length < 100 { 4 } else { 1 + encode_length(block.length).len() }
 }
 
 fn smaller_than(length: usize) -> Option<usize> {

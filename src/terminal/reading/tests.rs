@@ -190,6 +190,18 @@ fn reads_past_32767_bytes_with_the_odd_instruction() {
 }
 
 #[test]
+fn reads_from_a_card_that_reserves_more_for_the_head_of_an_odd_read() {
+    for length in 40_000..40_010 {
+        let long = file(0x75, length);
+        let mut card = FileCard::new([(DG2.0, long.clone())]);
+        card.reserves = true;
+        let mut session = session(card, BlockCipher::Aes128, false);
+        let read = reader().read(&mut session, DG2).unwrap();
+        assert!(read.content() == Some(&long[..]), "{length}");
+    }
+}
+
+#[test]
 fn reports_bytes_after_the_data_object() {
     let mut bytes = file(0x61, 95);
     bytes.extend([0xFF; 7]);
