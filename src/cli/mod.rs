@@ -11,6 +11,8 @@ mod man;
 pub mod output;
 mod personalize;
 pub mod picture;
+#[allow(dead_code)]
+mod reader;
 pub mod secret;
 pub mod text;
 

@@ -1,0 +1,57 @@
+//! Opens the reader that `--reader` names: PC/SC, or a software card in a file.
+
+use std::path::Path;
+
+use super::{Context, ExitStatus, Failure, output};
+use crate::softcard::SoftCard;
+use crate::terminal::TerminalError;
+use crate::transport::pcsc::PcscCard;
+use crate::transport::trace::TracingTransport;
+use crate::transport::{CardTransport, TransportError};
+
+/// Prefix of a software card's path.
+pub(super) const CARD_PREFIX: &str = "card:";
+
+/// The powered card on the reader of this call, with the trace that was asked for.
+pub(super) fn open(context: &Context) -> Result<Box<dyn CardTransport>, Failure> {
+    let card: Box<dyn CardTransport> = match context.reader.as_deref() {
+        Some(selector) if selector.starts_with(CARD_PREFIX) => {
+            let path = selector.trim_start_matches(CARD_PREFIX);
+            let card = SoftCard::open(Path::new(path));
+            Box::new(card.map_err(|e| Failure::from_error(ExitStatus::Card, &e))?)
+        }
+        selector => Box::new(PcscCard::connect(selector).map_err(|e| transport(&e))?),
+    };
+    trace(context, card)
+}
+
+fn trace(
+    context: &Context,
+    card: Box<dyn CardTransport>,
+) -> Result<Box<dyn CardTransport>, Failure> {
+    let Some(path) = &context.trace else { return Ok(card) };
+    // An older trace of the same name is replaced; the new one is readable by its owner alone.
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            return Err(Failure::file(path, &error));
+        }
+        _ => {}
+    }
+    let file = output::create_private(path).map_err(|e| Failure::file(path, &e))?;
+    Ok(Box::new(TracingTransport::new(card, file, context.trace_secrets)))
+}
+
+/// A failure of the way to the card: exit code 4.
+pub(super) fn transport(error: &TransportError) -> Failure {
+    Failure::from_error(ExitStatus::Card, error)
+}
+
+/// A failure in talking to the card: 4 where it did not answer, 5 where it refused.
+pub(super) fn terminal(error: &TerminalError) -> Failure {
+    let exit = match error {
+        TerminalError::Transport(_) => ExitStatus::Card,
+        TerminalError::PasswordMissing { .. } => ExitStatus::Usage,
+        _ => ExitStatus::Refused,
+    };
+    Failure::from_error(exit, error)
+}
