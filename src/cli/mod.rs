@@ -13,6 +13,7 @@ mod personalize;
 pub mod picture;
 #[allow(dead_code)]
 mod reader;
+mod readers;
 pub mod secret;
 pub mod text;
 
@@ -78,6 +79,7 @@ enum Command {
     Completions(completions::Arguments),
     Man(man::Arguments),
     Personalize(personalize::Arguments),
+    Readers(readers::Arguments),
 }
 
 impl Command {
@@ -86,6 +88,7 @@ impl Command {
             Self::Completions(arguments) => completions::run(arguments),
             Self::Man(arguments) => man::run(context, arguments),
             Self::Personalize(arguments) => personalize::run(context, arguments),
+            Self::Readers(arguments) => readers::run(context, arguments),
         }
     }
 }

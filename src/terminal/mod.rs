@@ -11,6 +11,7 @@ mod chip;
 pub mod chip_authentication;
 pub mod commands;
 mod error;
+pub mod identify;
 pub mod key_derivation;
 pub mod pace;
 mod protocol;
