@@ -2,10 +2,12 @@
 //!
 //! Commands return a [`Failure`] and never print an error or exit on their own.
 
+mod card_keys;
 mod completions;
 mod context;
 mod failure;
 pub mod finding;
+mod gp;
 mod help;
 mod man;
 pub mod output;
@@ -77,6 +79,7 @@ pub struct GlobalOptions {
 #[derive(Debug, Subcommand)]
 enum Command {
     Completions(completions::Arguments),
+    Gp(gp::Arguments),
     Man(man::Arguments),
     Personalize(personalize::Arguments),
     Readers(readers::Arguments),
@@ -86,6 +89,7 @@ impl Command {
     fn run(&self, context: &Context) -> Result<ExitStatus, Failure> {
         match self {
             Self::Completions(arguments) => completions::run(arguments),
+            Self::Gp(arguments) => gp::run(context, arguments),
             Self::Man(arguments) => man::run(context, arguments),
             Self::Personalize(arguments) => personalize::run(context, arguments),
             Self::Readers(arguments) => readers::run(context, arguments),

@@ -1,15 +1,26 @@
 //! `personalize`: one card, from a record; or only the check of the record, or its schema.
 
-use std::io::Read;
+mod report;
+
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 use serde_json::json;
 
+use super::card_keys::CardKeys;
 use super::finding::{self, RecordFolder};
-use super::{Context, ExitStatus, Failure, output};
+use super::{Context, ExitStatus, Failure, output, reader, secret};
+use crate::error::ErrorCode;
+use crate::globalplatform::GlobalPlatformError;
+use crate::globalplatform::personalize::{PersonalizeError, ReadBackError, Settings, personalize};
+use crate::globalplatform::read_back::TerminalInspection;
 use crate::issue::record::{MAX_LENGTH, schema::schema};
-use crate::issue::{Review, Severity, review};
+use crate::issue::{
+    CardImage, DocumentSigner, PrepareError, Record, Review, Severity, prepare, review,
+};
+use crate::pki::{DirectoryError, IssuerDirectory, SignerError};
+use report::{Outcome, Steps};
 
 /// Write one card from a record: keys, data groups, signature, read-back, lock.
 #[derive(Debug, Args)]
@@ -22,6 +33,14 @@ pub(super) struct Arguments {
     /// The record: a JSON document, - for standard input.
     #[arg(long, value_name = "REC", required_unless_present = "schema")]
     record: Option<PathBuf>,
+    /// Folder with the document signer: ds.crt and ds.key.
+    #[arg(long, value_name = "DIR", required_unless_present_any = ["schema", "check"])]
+    issuer: Option<PathBuf>,
+    /// Password of the document signer's key: -, env:NAME, file:PATH; asked for on a terminal.
+    #[arg(long, value_name = "SECRET", default_value = "-")]
+    issuer_password: String,
+    #[command(flatten)]
+    keys: CardKeys,
     /// Only say what is wrong with the record; write nothing.
     #[arg(long)]
     check: bool,
@@ -39,7 +58,111 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<ExitStatus
     if arguments.check {
         return report_check(context, path, &review);
     }
-    Err(Failure::usage("--check or --schema"))
+    let record = usable(context, review)?;
+    let folder = arguments.issuer.as_ref().ok_or_else(|| Failure::usage("--issuer"))?;
+    write_card(context, arguments, &record, folder)
+}
+
+/// The record, where nothing is wrong with it; otherwise all that is wrong goes to standard error.
+fn usable(context: &Context, review: Review) -> Result<Record, Failure> {
+    for found in &review.findings {
+        let _ = writeln!(anstream::stderr(), "{}", finding::line(context.lang, found));
+    }
+    let count = errors(&review);
+    review.record.ok_or_else(|| {
+        Failure::new(ExitStatus::BadInput, "record_not_usable", format!("{count} errors"))
+            .with("errors", count)
+    })
+}
+
+fn write_card(
+    context: &Context,
+    arguments: &Arguments,
+    record: &Record,
+    folder: &Path,
+) -> Result<ExitStatus, Failure> {
+    let keys = arguments.keys.required(context)?;
+    let mut steps = Steps::new(context);
+    let image = make_image(context, arguments, record, folder)?;
+    steps.prepared();
+    let mut card = reader::open(context)?;
+    let settings = Settings { keys: &keys, level: None, max_data: None };
+    let mut random = rand_core::UnwrapErr(getrandom::SysRng);
+    let mut for_inspection = rand_core::UnwrapErr(getrandom::SysRng);
+    let mut inspection = TerminalInspection::new(&mut for_inspection);
+    let result =
+        personalize(&mut *card, &image, &settings, &mut random, &mut inspection, &mut |progress| {
+            steps.progress(progress);
+        });
+    let times = steps.finish();
+    let report = result.map_err(|error| personalize_failure(&error))?;
+    let outcome = Outcome { record, image: &image, report: &report, times: &times };
+    if context.json {
+        output::json(&outcome.to_json())?
+    } else {
+        outcome.print(context)?
+    }
+    Ok(ExitStatus::Done)
+}
+
+/// Signs and puts together what goes onto the card.
+fn make_image(
+    context: &Context,
+    arguments: &Arguments,
+    record: &Record,
+    folder: &Path,
+) -> Result<CardImage, Failure> {
+    let password = secret::read(context, "--issuer-password", &arguments.issuer_password)?;
+    let files = IssuerDirectory::new(folder).document_signer(&password).map_err(|error| {
+        let path = match &error {
+            DirectoryError::File { path, .. }
+            | DirectoryError::Pem { path, .. }
+            | DirectoryError::Key { path, .. } => path.display().to_string(),
+        };
+        Failure::from_error(ExitStatus::BadInput, &error).with("path", path)
+    })?;
+    let signer = DocumentSigner { signer: &files.key, certificate: &files.certificate };
+    let mut random = rand_core::UnwrapErr(getrandom::SysRng);
+    prepare(record, signer, jiff::Timestamp::now(), &mut random).map_err(|error| {
+        let exit = match &error {
+            PrepareError::Signer(SignerError::Unavailable(_)) => ExitStatus::Unavailable,
+            PrepareError::KeyTrial { .. }
+            | PrepareError::WrongSignature
+            | PrepareError::SelfCheck { .. } => ExitStatus::Defect,
+            _ => ExitStatus::BadInput,
+        };
+        Failure::from_error(exit, &error)
+    })
+}
+
+/// A failure of the exchange with a security domain: 4 where the card did not answer, 5 where it
+/// refused or its answers cannot be trusted.
+pub(super) fn card_failure(error: &GlobalPlatformError) -> Failure {
+    let exit = match error {
+        GlobalPlatformError::Transport(_) => ExitStatus::Card,
+        GlobalPlatformError::KeyLength { .. } => ExitStatus::BadInput,
+        _ => ExitStatus::Refused,
+    };
+    Failure::from_error(exit, error)
+}
+
+fn personalize_failure(error: &PersonalizeError) -> Failure {
+    let exit = match error {
+        PersonalizeError::GlobalPlatform(error) => return card_failure(error),
+        PersonalizeError::ReadBack(error) => return read_back_failure(error),
+        PersonalizeError::Image(_) => ExitStatus::BadInput,
+        PersonalizeError::WrongCard { .. }
+        | PersonalizeError::AlreadyPersonalised
+        | PersonalizeError::AlreadyIssued { .. }
+        | PersonalizeError::Locked => ExitStatus::Protected,
+        PersonalizeError::NotSecured { .. } => ExitStatus::Refused,
+    };
+    Failure::from_error(exit, error)
+}
+
+/// A card that cannot be read back is trouble with the card, whatever it said.
+fn read_back_failure(error: &ReadBackError) -> Failure {
+    Failure::new(ExitStatus::Card, error.code(), error.to_string())
 }
 
 /// Reads and reviews a record; files that it names lie beside it.

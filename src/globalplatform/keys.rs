@@ -150,6 +150,34 @@ impl KeySet {
         })
     }
 
+    /// Reads what an operator writes: `test` for the public test keys, one key in hexadecimal for
+    /// all three purposes, or `ENC:MAC:DEK`. White space is ignored.
+    ///
+    /// # Errors
+    /// [`GlobalPlatformError::KeyLength`], for text that is no hexadecimal too.
+    pub fn parse(text: &str, version: u8) -> Result<Self, GlobalPlatformError> {
+        let text: Zeroizing<String> =
+            Zeroizing::new(text.chars().filter(|c| !c.is_whitespace()).collect());
+        if text.as_str() == "test" {
+            let test = Self::test_keys()?;
+            return Ok(Self { version: if version == 0 { test.version } else { version }, ..test });
+        }
+        let key = |part: &str| {
+            let length = part.len() / 2;
+            let bytes = hex::decode(part).map(Zeroizing::new);
+            bytes.map_err(|_| GlobalPlatformError::KeyLength { length })
+        };
+        let parts: Vec<&str> = text.split(':').collect();
+        match parts[..] {
+            [one] => {
+                let one = key(one)?;
+                Self::new(version, &one, &one, &one)
+            }
+            [enc, mac, dek] => Self::new(version, &key(enc)?, &key(mac)?, &key(dek)?),
+            _ => Err(GlobalPlatformError::KeyLength { length: text.len() / 2 }),
+        }
+    }
+
     /// The test keys that public samples of cards come with, version 30.
     ///
     /// # Errors
@@ -199,6 +227,19 @@ mod tests {
         }
         let error = KeySet::new(1, &[0; 16], &[0; 32], &[0; 16]).unwrap_err();
         assert_eq!(error, GlobalPlatformError::KeyLength { length: 32 });
+    }
+
+    #[test]
+    fn reads_one_key_three_keys_and_the_test_keys() {
+        let test = KeySet::parse("test", 0).unwrap();
+        assert_eq!((test.version, test.mac.bytes()[0]), (0x30, 0x40));
+        let one = KeySet::parse(&"0A".repeat(16), 1).unwrap();
+        assert_eq!(one.data_encryption.bytes(), [0x0A; 16]);
+        let three = format!("{}:{}:{}", "01".repeat(32), "02".repeat(32), "03".repeat(32));
+        assert_eq!(KeySet::parse(&three, 1).unwrap().data_encryption.bytes(), [3; 32]);
+        for wrong in ["", "0", "zz", "0102", "a:b", "01:02:03:04"] {
+            assert!(KeySet::parse(wrong, 1).is_err(), "{wrong}");
+        }
     }
 
     #[test]
