@@ -2,211 +2,28 @@
 //! messaging, authentication and file reading meet.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use cancuoc::apdu::tlv::{Tag, encode};
-use cancuoc::document::{AccessKeys, Can, MrzKey};
-use cancuoc::globalplatform::KeySet;
-use cancuoc::globalplatform::personalize::{
-    Inspection, ReadBack, ReadBackError, Settings, personalize,
-};
-use cancuoc::issue::{
-    AccessRule, ActiveAuthenticationKey, CardImage, ChipAuthenticationKey, ImageFile, Location,
-    PaceConfiguration,
-};
-use cancuoc::lds::{
-    AtrInfo, ChipAuthenticationInfo, ChipAuthenticationPublicKeyInfo, Com, DgNumber, FileId,
-    KeyAgreement, Mapping, PaceInfo, PaceProtocol, ParameterForm, PublicKey, SecurityInfoKind,
-    SecurityInfos, encode_dg1, encode_dg14, encode_dg15,
-};
-use cancuoc::softcard::{BlankOptions, SoftCard};
+#[path = "support/cards.rs"]
+mod cards;
+
+use cancuoc::document::{Can, MrzKey};
+use cancuoc::issue::{CardImage, Location};
+use cancuoc::lds::{FileId, PublicKey};
+use cancuoc::softcard::SoftCard;
 use cancuoc::terminal::{
     AccessPlan, AccessPolicy, ChipReading, ExtendedLength, FileRead, Proof, ReadOptions,
     TerminalError, read_chip,
 };
+use cancuoc::transport::replay::ReplayTransport;
+use cancuoc::transport::trace::TracingTransport;
 use cancuoc::transport::{CardTransport, TransportError};
 use cancuoc_primitives::cipher::BlockCipher;
-use cancuoc_primitives::curve::{Curve, SecretScalar};
+use cancuoc_primitives::curve::Curve;
 use cancuoc_primitives::hash::HashAlgorithm;
-use cancuoc_primitives::rsa::RsaPrivateKey;
-use const_oid::ObjectIdentifier;
-use zeroize::Zeroizing;
 
-const MRZ: &[u8] = b"IDVNM2000000185001200000018<<60001018F4001016VNM<<<<<<<<<<<0\
-NGUYEN<<THI<MAU<<<<<<<<<<<<<<<";
+use cards::{Wanted, image, keys, personalised, random};
+
 const CIPHERS: [BlockCipher; 4] =
     [BlockCipher::Tdes, BlockCipher::Aes128, BlockCipher::Aes192, BlockCipher::Aes256];
-
-fn random() -> rand_core::UnwrapErr<getrandom::SysRng> {
-    rand_core::UnwrapErr(getrandom::SysRng)
-}
-
-fn keys() -> AccessKeys {
-    let can = Some(Can::new("000018").unwrap());
-    AccessKeys { can, mrz: Some(MrzKey::from_bytes([0x5B; 20])) }
-}
-
-/// What card to make.
-struct Wanted {
-    curve: Curve,
-    cipher: BlockCipher,
-    /// Data groups that EF.COM lists.
-    listed: Vec<u8>,
-    rsa_bits: Option<usize>,
-    portrait: usize,
-    /// The private key on the chip is another than DG14 says.
-    cloned: bool,
-    pace: bool,
-}
-
-impl Default for Wanted {
-    fn default() -> Self {
-        Self {
-            curve: Curve::BrainpoolP256r1,
-            cipher: BlockCipher::Aes128,
-            listed: vec![1, 2, 13, 14, 15],
-            rsa_bits: None,
-            portrait: 2_000,
-            cloned: false,
-            pace: true,
-        }
-    }
-}
-
-fn file(fid: u16, access: AccessRule, content: Vec<u8>) -> ImageFile {
-    ImageFile { location: Location::Lds1, fid, sfi: Some(fid as u8 & 0x1F), access, content }
-}
-
-/// A data object of exactly that many bytes.
-fn filler(tag: u32, length: usize) -> Vec<u8> {
-    let value = (0..length).map(|i| (i % 251) as u8).collect::<Vec<_>>();
-    let head = encode(Tag(tag), &value).len() - length;
-    let object = encode(Tag(tag), &value[head..]);
-    assert_eq!(object.len(), length);
-    object
-}
-
-fn tag_of(number: u8) -> u8 {
-    DgNumber::new(number).unwrap().tag().0 as u8
-}
-
-fn image(wanted: &Wanted) -> CardImage {
-    let id = wanted.curve.domain_parameter_id();
-    let protocol = PaceProtocol {
-        agreement: KeyAgreement::Ecdh,
-        mapping: Mapping::Generic,
-        cipher: wanted.cipher,
-    };
-    let pace = PaceInfo { protocol, version: 2, parameter_id: Some(u32::from(id)) };
-    let chip = SecretScalar::random(wanted.curve, &mut random());
-    let chip_key = PublicKey::Ec(chip.public_point()).to_spki_der(ParameterForm::Explicit);
-    let chip_info = SecurityInfoKind::ChipAuthentication(ChipAuthenticationInfo {
-        agreement: KeyAgreement::Ecdh,
-        cipher: wanted.cipher,
-        version: 1,
-        key_id: None,
-    });
-    let chip_key = SecurityInfoKind::ChipAuthenticationPublicKey(ChipAuthenticationPublicKeyInfo {
-        agreement: KeyAgreement::Ecdh,
-        spki: chip_key,
-        key_id: None,
-    });
-    let algorithm = ObjectIdentifier::new_unwrap("0.4.0.127.0.7.1.1.4.1.3");
-    let active_info = SecurityInfoKind::ActiveAuthentication { algorithm, version: 1 };
-    let pace_info = SecurityInfoKind::Pace(pace);
-    let access_infos = if wanted.pace {
-        vec![pace_info.clone(), chip_info.clone()]
-    } else {
-        vec![chip_info.clone()]
-    };
-    let dg14 =
-        encode_dg14(&SecurityInfos::from_kinds([pace_info, chip_info, chip_key, active_info]));
-    let (active, active_public) = match wanted.rsa_bits {
-        Some(bits) => {
-            let key = RsaPrivateKey::generate(bits, &mut random()).unwrap();
-            let public = PublicKey::Rsa(key.public_key());
-            (ActiveAuthenticationKey::Rsa { key, hash: HashAlgorithm::Sha256 }, public)
-        }
-        None => {
-            let key = SecretScalar::random(wanted.curve, &mut random());
-            let public = PublicKey::Ec(key.public_point());
-            (ActiveAuthenticationKey::Ecdsa { key, hash: HashAlgorithm::Sha256 }, public)
-        }
-    };
-    let com = Com {
-        lds_version: "0107".to_owned(),
-        unicode_version: "040000".to_owned(),
-        tags: wanted.listed.iter().map(|n| tag_of(*n)).collect(),
-    };
-    let atr_info = AtrInfo {
-        card_capabilities: vec![0xF8, 0x21, 0xC0],
-        max_command_length: Some(65_535),
-        max_response_length: Some(65_535),
-    };
-    let after = AccessRule::AfterAccessControl;
-    let mut in_master_file = [
-        file(0x011C, AccessRule::Always, SecurityInfos::from_kinds(access_infos).encode()),
-        file(0x2F01, AccessRule::Always, atr_info.encode()),
-    ];
-    in_master_file.iter_mut().for_each(|f| f.location = Location::MasterFile);
-    let [card_access, mut atr_info] = in_master_file;
-    atr_info.sfi = Some(1);
-    let on_chip =
-        if wanted.cloned { SecretScalar::random(wanted.curve, &mut random()) } else { chip };
-    CardImage {
-        files: vec![
-            card_access,
-            atr_info,
-            file(0x011E, after, com.encode()),
-            file(0x011D, after, filler(0x77, 1_900)),
-            file(0x0101, after, encode_dg1(MRZ)),
-            file(0x0102, after, filler(0x75, wanted.portrait)),
-            file(0x0103, AccessRule::Dg3Right, filler(0x63, 300)),
-            file(0x010D, after, filler(0x6D, 362)),
-            file(0x010E, after, dg14),
-            file(0x010F, after, encode_dg15(&active_public)),
-        ],
-        mrz_key: Some(Zeroizing::new([0x5B; 20])),
-        can: keys().can,
-        bac: true,
-        pace: vec![PaceConfiguration { protocol: protocol.oid(), domain_parameter_id: id }],
-        chip_authentication: vec![ChipAuthenticationKey {
-            protocol: ChipAuthenticationInfo::protocol_oid(KeyAgreement::Ecdh, wanted.cipher),
-            key_id: None,
-            key: on_chip,
-        }],
-        active_authentication: Some(active),
-    }
-}
-
-/// Takes everything for granted: these tests do the reading themselves.
-struct NoInspection;
-
-impl Inspection for NoInspection {
-    fn is_same_document(
-        &mut self,
-        _: &mut dyn CardTransport,
-        _: &CardImage,
-    ) -> Result<bool, ReadBackError> {
-        Ok(false)
-    }
-    fn read_back(
-        &mut self,
-        _: &mut dyn CardTransport,
-        _: &CardImage,
-    ) -> Result<ReadBack, ReadBackError> {
-        Ok(ReadBack::default())
-    }
-}
-
-fn personalised(image: &CardImage) -> SoftCard {
-    let mut card = SoftCard::in_memory(&BlankOptions::test([0, 0, 0, 9])).unwrap();
-    let keys = KeySet::test_keys().unwrap();
-    let settings = Settings { keys: &keys, level: None, max_data: None };
-    let mut silent = |_| {};
-    personalize(&mut card, image, &settings, &mut random(), &mut NoInspection, &mut silent)
-        .unwrap();
-    card.power_on();
-    card
-}
 
 fn plan(policy: AccessPolicy, prefer_mrz: bool) -> AccessPlan {
     AccessPlan { keys: keys(), policy, prefer_mrz }
@@ -480,4 +297,49 @@ fn accepts_no_changed_bit_in_any_protected_response() {
         let error = read(BitFlip(&mut card, n, at), &plan, &NO_PROOFS).unwrap_err();
         assert_eq!(error, TerminalError::SecureMessaging, "response {n}, byte {at}");
     }
+}
+
+/// Random enough for a test, and the same each time.
+struct Repeated(u64);
+
+impl rand_core::TryRng for Repeated {
+    type Error = core::convert::Infallible;
+    fn try_next_u32(&mut self) -> Result<u32, Self::Error> {
+        self.try_next_u64().map(|n| n as u32)
+    }
+    fn try_next_u64(&mut self) -> Result<u64, Self::Error> {
+        self.0 += 1;
+        let digest = HashAlgorithm::Sha256.digest(&self.0.to_be_bytes());
+        Ok(digest.iter().take(8).fold(0, |n, b| n << 8 | u64::from(*b)))
+    }
+    fn try_fill_bytes(&mut self, out: &mut [u8]) -> Result<(), Self::Error> {
+        for byte in out {
+            *byte = self.try_next_u64()? as u8;
+        }
+        Ok(())
+    }
+}
+
+impl rand_core::TryCryptoRng for Repeated {}
+
+#[test]
+fn replays_a_trace_of_a_whole_reading_and_keeps_personal_data_out_of_it() {
+    let image = image(&Wanted::default());
+    let card = personalised(&image);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("trace.jsonl");
+    let plan = plan(AccessPolicy::Pace, false);
+    let options = ReadOptions::default();
+    let file = std::fs::File::create(&path).unwrap();
+    let traced = TracingTransport::new(card, file, false);
+    let first = read_chip(traced, &plan, &options, &mut Repeated(1), &mut |_, _| {}).unwrap();
+    let text = std::fs::read_to_string(&path).unwrap();
+    assert_eq!(text.lines().count() as u64, 1 + first.counters.apdus);
+    for secret in [&cards::MRZ[..20], b"000018"] {
+        assert!(!text.contains(&hex::encode(secret)), "personal data in the trace");
+    }
+    let replay = ReplayTransport::parse(&text).unwrap();
+    let second = read_chip(replay, &plan, &options, &mut Repeated(1), &mut |_, _| {}).unwrap();
+    assert_eq!(first.files, second.files);
+    check(&second, &image, "replayed");
 }
