@@ -9,6 +9,7 @@ mod failure;
 pub mod finding;
 mod gp;
 mod help;
+mod inspect;
 mod man;
 pub mod output;
 mod personalize;
@@ -80,6 +81,7 @@ pub struct GlobalOptions {
 enum Command {
     Completions(completions::Arguments),
     Gp(gp::Arguments),
+    Inspect(inspect::Arguments),
     Man(man::Arguments),
     Personalize(personalize::Arguments),
     Readers(readers::Arguments),
@@ -90,6 +92,7 @@ impl Command {
         match self {
             Self::Completions(arguments) => completions::run(arguments),
             Self::Gp(arguments) => gp::run(context, arguments),
+            Self::Inspect(arguments) => inspect::run(context, arguments),
             Self::Man(arguments) => man::run(context, arguments),
             Self::Personalize(arguments) => personalize::run(context, arguments),
             Self::Readers(arguments) => readers::run(context, arguments),

@@ -21,6 +21,7 @@ const FILES: &[(&str, &str)] = &[
     ("terminal", include_str!("../../i18n/terminal.toml")),
     ("lds", include_str!("../../i18n/lds.toml")),
     ("verify", include_str!("../../i18n/verify.toml")),
+    ("inspect", include_str!("../../i18n/inspect.toml")),
     ("pki", include_str!("../../i18n/pki.toml")),
     ("softcard", include_str!("../../i18n/softcard.toml")),
     ("globalplatform", include_str!("../../i18n/globalplatform.toml")),

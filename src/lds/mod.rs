@@ -15,6 +15,7 @@ mod file;
 mod public_key;
 mod security_infos;
 mod signature;
+mod signed_lists;
 pub mod sod;
 
 pub use asn1::{Element, tag, write};
@@ -37,6 +38,7 @@ pub use security_infos::{
     PaceProtocol, SecurityInfo, SecurityInfoKind, SecurityInfos, oids,
 };
 pub use signature::{SignatureAlgorithm, SignatureFault};
+pub use signed_lists::{CardSecurity, MASTER_LIST, SECURITY_OBJECT, decode_master_list};
 
 /// Application identifier of the eMRTD application LDS1 (ICAO 9303-10 §3.5.1).
 pub const LDS1_AID: [u8; 7] = [0xA0, 0x00, 0x00, 0x02, 0x47, 0x10, 0x01];
