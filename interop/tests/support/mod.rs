@@ -3,7 +3,7 @@
 #![allow(dead_code)] // each test binary uses a part
 
 use std::borrow::Cow;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use cancuoc::cli::finding::RecordFolder;
 use cancuoc::document::profile::CardProfile;
@@ -133,8 +133,19 @@ pub fn card(image: &CardImage) -> SoftCard {
     write(image, &mut TerminalInspection::new(&mut for_inspection))
 }
 
+/// The same in a new file.
+pub fn card_in_file(image: &CardImage, path: &Path) {
+    let card = SoftCard::create(path, &BlankOptions::test([0, 0, 0, 8])).unwrap();
+    let mut for_inspection = random();
+    write_on(card, image, &mut TerminalInspection::new(&mut for_inspection));
+}
+
 fn write(image: &CardImage, inspection: &mut dyn Inspection) -> SoftCard {
-    let mut card = SoftCard::in_memory(&BlankOptions::test([0, 0, 0, 7])).unwrap();
+    let card = SoftCard::in_memory(&BlankOptions::test([0, 0, 0, 7])).unwrap();
+    write_on(card, image, inspection)
+}
+
+fn write_on(mut card: SoftCard, image: &CardImage, inspection: &mut dyn Inspection) -> SoftCard {
     let keys = KeySet::test_keys().unwrap();
     let settings = Settings { keys: &keys, level: None, max_data: None };
     personalize(&mut card, image, &settings, &mut random(), inspection, &mut |_| {}).unwrap();
