@@ -2,6 +2,7 @@
 //!
 //! Commands return a [`Failure`] and never print an error or exit on their own.
 
+mod access;
 mod card_keys;
 mod completions;
 mod context;
@@ -14,11 +15,12 @@ mod man;
 pub mod output;
 mod personalize;
 pub mod picture;
-#[allow(dead_code)]
+mod read;
 mod reader;
 mod readers;
 pub mod secret;
 pub mod text;
+mod verify;
 
 use std::ffi::OsString;
 use std::io::Write;
@@ -79,6 +81,8 @@ pub struct GlobalOptions {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Read(read::Arguments),
+    Verify(verify::Arguments),
     Completions(completions::Arguments),
     Gp(gp::Arguments),
     Inspect(inspect::Arguments),
@@ -90,6 +94,8 @@ enum Command {
 impl Command {
     fn run(&self, context: &Context) -> Result<ExitStatus, Failure> {
         match self {
+            Self::Read(arguments) => read::run(context, arguments),
+            Self::Verify(arguments) => verify::run(context, arguments),
             Self::Completions(arguments) => completions::run(arguments),
             Self::Gp(arguments) => gp::run(context, arguments),
             Self::Inspect(arguments) => inspect::run(context, arguments),

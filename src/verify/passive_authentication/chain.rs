@@ -96,7 +96,7 @@ fn check_chain<'a>(
     let facts = Evidence::new("country", country.clone())
         .and("authority_key_id", authority.as_deref().map(hex::encode));
     let Some(anchor) = found else {
-        let check = if named.iter().any(|a| same_name(a)) {
+        let check = if named.iter().any(same_name) {
             Check::failed(id, "csca_signature_invalid", facts)
         } else {
             // Which CSCA is wanted: country and key identifier.

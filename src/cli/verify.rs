@@ -1,0 +1,295 @@
+//! `verify`: the whole inspection procedure, and a verdict with reasons.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use serde_json::{Value, json};
+
+use super::access::AccessOptions;
+use super::{Context, ExitStatus, Failure, output, picture, read};
+use crate::biometrics;
+use crate::document::CardProfile;
+use crate::lds::{DgNumber, FileId};
+use crate::terminal::{ChipReading, FileRead, Proof, ReadOptions};
+use crate::trust::TrustStore;
+use crate::verify::{
+    AccessOutcome, Check, ChipEvidence, ChipOutcome, DocumentFiles, Expected, Inspection, Report,
+    Verdict, inspect,
+};
+
+/// Is this card genuine? The whole inspection procedure and a verdict with reasons.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    cancuoc verify --can - --trust csca/           asks for the CAN\n  \
+    cancuoc verify --qr file:qr.txt --trust csca/ --json\n  \
+    cancuoc verify --files card/ --trust csca/     files saved by cancuoc read: never 'genuine'\n\n\
+    Exit codes: 0 genuine, 1 not genuine, 3 inconclusive, 4 no card or reader, 5 the card refused.")]
+pub(super) struct Arguments {
+    #[command(flatten)]
+    access: AccessOptions,
+    /// Folder with the certificates of country signing CAs and their revocation lists.
+    #[arg(long, value_name = "DIR")]
+    trust: PathBuf,
+    /// Verify files that cancuoc read saved, instead of a card: the chip is then not asked.
+    #[arg(long, value_name = "DIR")]
+    files: Option<PathBuf>,
+}
+
+pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<ExitStatus, Failure> {
+    if arguments.files.is_some() == arguments.access.is_given() {
+        return Err(Failure::usage("--mrz, --can, --number, --qr | --files"));
+    }
+    let trust =
+        TrustStore::load(&arguments.trust).map_err(|e| Failure::file(&arguments.trust, &e))?;
+    for (path, problem) in &trust.problems {
+        tracing::warn!("{}: {problem}", path.display());
+    }
+    let mut expected = Expected::default();
+    let (files, chip, reading) = match &arguments.files {
+        Some(folder) => (load(folder)?, ChipEvidence::default(), None),
+        None => {
+            let access = arguments.access.resolve(context)?;
+            expected.mrz = access.mrz;
+            expected.qr = access.qr;
+            let wanted = ReadOptions { probe_unlisted: true, ..ReadOptions::default() };
+            let reading = read::read(context, &access.plan, &wanted)?;
+            (document_files(&reading), chip_evidence(&reading), Some(reading))
+        }
+    };
+    let start = std::time::Instant::now();
+    let now = jiff::Timestamp::now();
+    let report = inspect(&files, &chip, &Inspection { trust: &trust, now, expected: &expected });
+    let result = Outcome { report, reading, verify_micros: start.elapsed().as_micros() as u64 };
+    result.print(context)?;
+    Ok(result.exit())
+}
+
+/// The result of an inspection, to be shown.
+pub(super) struct Outcome {
+    pub report: Report,
+    pub reading: Option<ChipReading>,
+    pub verify_micros: u64,
+}
+
+/// Reads and inspects a card that is powered already.
+pub(super) fn verify_card(
+    context: &Context,
+    card: Box<dyn crate::transport::CardTransport>,
+    plan: &crate::terminal::AccessPlan,
+    trust: &TrustStore,
+) -> Result<Outcome, Failure> {
+    let wanted = ReadOptions { probe_unlisted: true, ..ReadOptions::default() };
+    let reading = read::read_card(context, card, plan, &wanted)?;
+    let start = std::time::Instant::now();
+    let expected = Expected::default();
+    let inspection = Inspection { trust, now: jiff::Timestamp::now(), expected: &expected };
+    let report = inspect(&document_files(&reading), &chip_evidence(&reading), &inspection);
+    let verify_micros = start.elapsed().as_micros() as u64;
+    Ok(Outcome { report, reading: Some(reading), verify_micros })
+}
+
+/// The files of a reading as the inspection wants them.
+fn document_files(reading: &ChipReading) -> DocumentFiles {
+    let mut files = DocumentFiles {
+        card_access: reading.access.card_access.clone(),
+        ..DocumentFiles::default()
+    };
+    for file in &reading.files {
+        match &file.read {
+            FileRead::Content { bytes, .. } => {
+                files.files.insert(file.file, bytes.clone());
+            }
+            // Only what the application itself protects counts as protected.
+            FileRead::Denied(_) => files.protected.push(file.file),
+            FileRead::NotFound | FileRead::Malformed(_) => {}
+        }
+    }
+    files
+}
+
+fn chip_evidence(reading: &ChipReading) -> ChipEvidence {
+    fn outcome<E: Clone>(proof: &Proof<E>) -> ChipOutcome<E> {
+        match proof {
+            Proof::NotTried | Proof::NotOffered => ChipOutcome::NotTried,
+            Proof::Failed(error) => ChipOutcome::Refused(error.to_string()),
+            Proof::Answered(evidence) => ChipOutcome::Answered(evidence.clone()),
+        }
+    }
+    let access = &reading.access;
+    ChipEvidence {
+        access: Some(AccessOutcome {
+            protocol: access.protocol.to_owned(),
+            mapping: access.mapping.map(ToOwned::to_owned),
+            domain: access.domain.map(ToOwned::to_owned),
+            cipher: access.cipher.to_owned(),
+            password: access.password.to_owned(),
+        }),
+        chip_authentication: outcome(&reading.chip_authentication),
+        active_authentication: outcome(&reading.active_authentication),
+    }
+}
+
+/// Files that `cancuoc read` saved.
+fn load(folder: &Path) -> Result<DocumentFiles, Failure> {
+    let mut files = DocumentFiles::default();
+    let groups = DgNumber::all().map(DgNumber::file);
+    for file in groups.chain([FileId::COM, FileId::SOD]) {
+        if let Some(bytes) = load_file(folder, file)? {
+            files.files.insert(file, bytes);
+        }
+    }
+    files.card_access = load_file(folder, FileId::CARD_ACCESS)?;
+    if files.files.is_empty() {
+        return Err(Failure::file(folder, &std::io::ErrorKind::NotFound.into()));
+    }
+    // DG3 and DG4 come out only with Terminal Authentication, so saved files lack them.
+    files.protected = [3, 4].into_iter().filter_map(DgNumber::new).map(DgNumber::file).collect();
+    Ok(files)
+}
+
+fn load_file(folder: &Path, file: FileId) -> Result<Option<Vec<u8>>, Failure> {
+    use std::io::Read;
+    let path = folder.join(read::file_name(file));
+    let mut bytes = Vec::new();
+    match std::fs::File::open(&path).and_then(|f| f.take(4 << 20).read_to_end(&mut bytes)) {
+        Ok(_) => Ok(Some(bytes)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(Failure::file(&path, &error)),
+    }
+}
+
+impl Outcome {
+    /// Exit code of the verdict.
+    pub(super) fn exit(&self) -> ExitStatus {
+        match self.report.verdict() {
+            Verdict::Genuine => ExitStatus::Done,
+            Verdict::Forged => ExitStatus::NotGenuine,
+            Verdict::Inconclusive => ExitStatus::Inconclusive,
+        }
+    }
+
+    /// Prints the result in the form asked for.
+    pub(super) fn print(&self, context: &Context) -> Result<(), Failure> {
+        if context.json { output::json(&self.to_json(context)) } else { self.print_text(context) }
+    }
+
+    fn to_json(&self, context: &Context) -> Value {
+        let checks: Vec<_> =
+            self.report.checks.iter().map(|c| c.to_json(&message(context, c))).collect();
+        let mut document = json!({
+            "schema": "cancuoc.verify/1",
+            "verdict": self.report.verdict().as_str(),
+            "checks": checks,
+        });
+        if let Some(reading) = &self.reading {
+            let micros = |value: u64| value as f64 / 1000.0;
+            document["document"] = holder_json(reading);
+            document["access"] = json!(reading.access);
+            document["apdus"] = read::counters_json(reading);
+            document["reading"] = read::statistics_json(&reading.statistics);
+            document["timing_ms"] = json!({
+                "access": micros(reading.access_micros),
+                "read": micros(reading.read_micros),
+                "verify": micros(self.verify_micros),
+                "total": micros(reading.access_micros + reading.read_micros + self.verify_micros),
+            });
+        }
+        document
+    }
+
+    fn print_text(&self, context: &Context) -> Result<(), Failure> {
+        if let Some(reading) = &self.reading {
+            print_holder(context, reading)?;
+        }
+        print_checks(context, &self.report.checks)?;
+        print_verdict(context, &self.report)?;
+        if let Some(reading) = &self.reading {
+            output::line(&read::statistics_line(context, &reading.statistics))?;
+        }
+        Ok(())
+    }
+}
+
+fn message(context: &Context, check: &Check) -> String {
+    let find = |kind: &str| {
+        super::text::find(context.lang, &format!("{kind}.{}", check.code), &[("detail", "")])
+    };
+    find("check").or_else(|| find("error")).unwrap_or_else(|| check.code.to_owned())
+}
+
+fn holder_json(reading: &ChipReading) -> Value {
+    let profile = CardProfile::can_cuoc_2021();
+    let mrz = read::mrz(reading);
+    let national = read::dg13(reading).map(|d| d.view(&profile.dg13).to_json());
+    json!({
+        "number": mrz.as_ref().map(|m| m.document_number().as_str().to_owned()),
+        "personal_number": mrz.as_ref().and_then(|m| m.personal_number())
+            .map(|n| n.as_str().to_owned()),
+        "name": mrz.as_ref().map(|m| m.lines().last().unwrap_or_default().to_owned()),
+        "dg13": national,
+    })
+}
+
+/// Portrait and national data of the holder.
+fn print_holder(context: &Context, reading: &ChipReading) -> Result<(), Failure> {
+    if picture::can_show() {
+        let portrait = read::portraits(reading).into_iter().next();
+        if let Some(portrait) = portrait.and_then(|p| biometrics::decode(&p).ok()) {
+            output::line(&picture::half_blocks(&portrait, picture::PORTRAIT_COLUMNS))?;
+        }
+    }
+    let profile = CardProfile::can_cuoc_2021();
+    if let Some(dg13) = read::dg13(reading) {
+        let view = dg13.view(&profile.dg13);
+        for field in &profile.dg13.fields {
+            if let Some(value) = view.text(&field.name) {
+                let label = context.text(&format!("field.{}", field.name), &[]);
+                output::line(&format!("{label}: {value}"))?;
+            }
+        }
+    } else if let Some(mrz) = read::mrz(reading) {
+        for line in mrz.lines() {
+            output::line(line)?;
+        }
+    }
+    output::line("")
+}
+
+fn print_checks(context: &Context, checks: &[Check]) -> Result<(), Failure> {
+    let header = ["verify.header.check", "verify.header.result", "verify.header.reason"];
+    let header: Vec<String> = header.iter().map(|key| context.text(key, &[])).collect();
+    let mut table = output::table(&header);
+    for check in checks {
+        let name = context.text(&format!("check_name.{}", check.id.as_str()), &[]);
+        let status = context.text(&format!("check_status.{}", check.status_name()), &[]);
+        let color = match check.status_name() {
+            "passed" => comfy_table::Color::Green,
+            "failed" => comfy_table::Color::Red,
+            _ => comfy_table::Color::Yellow,
+        };
+        let status = comfy_table::Cell::new(status).fg(color);
+        table.add_row([name.into(), status, message(context, check).into()]);
+    }
+    output::line(&table.to_string())
+}
+
+/// The verdict, and what to do about each reason.
+fn print_verdict(context: &Context, report: &Report) -> Result<(), Failure> {
+    let verdict = report.verdict();
+    let color = match verdict {
+        Verdict::Genuine => anstyle::AnsiColor::Green,
+        Verdict::Forged => anstyle::AnsiColor::Red,
+        Verdict::Inconclusive => anstyle::AnsiColor::Yellow,
+    };
+    let style = color.on_default().bold();
+    let text = context.text(&format!("verdict.{}", verdict.as_str()), &[]);
+    output::line(&format!("\n{style}{text}{style:#}"))?;
+    for check in report.checks.iter().filter(|c| !c.has_passed()) {
+        let hint = super::text::find(context.lang, &format!("check_hint.{}", check.code), &[]);
+        // A check that is merely skipped is of interest only where the verdict hangs on it.
+        if let Some(hint) = hint.filter(|_| verdict != Verdict::Genuine || check.has_failed()) {
+            output::line(&format!("  → {}: {}", message(context, check), hint))?;
+        }
+    }
+    Ok(())
+}
