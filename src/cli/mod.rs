@@ -6,11 +6,13 @@ mod access;
 mod card_keys;
 mod completions;
 mod context;
+mod demo;
 mod failure;
 pub mod finding;
 mod gp;
 mod help;
 mod inspect;
+mod issuing;
 mod man;
 pub mod output;
 mod personalize;
@@ -81,6 +83,8 @@ pub struct GlobalOptions {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Demo(demo::Arguments),
+    Readers(readers::Arguments),
     Read(read::Arguments),
     Verify(verify::Arguments),
     Completions(completions::Arguments),
@@ -88,12 +92,13 @@ enum Command {
     Inspect(inspect::Arguments),
     Man(man::Arguments),
     Personalize(personalize::Arguments),
-    Readers(readers::Arguments),
 }
 
 impl Command {
     fn run(&self, context: &Context) -> Result<ExitStatus, Failure> {
         match self {
+            Self::Demo(arguments) => demo::run(context, arguments),
+            Self::Readers(arguments) => readers::run(context, arguments),
             Self::Read(arguments) => read::run(context, arguments),
             Self::Verify(arguments) => verify::run(context, arguments),
             Self::Completions(arguments) => completions::run(arguments),
@@ -101,7 +106,6 @@ impl Command {
             Self::Inspect(arguments) => inspect::run(context, arguments),
             Self::Man(arguments) => man::run(context, arguments),
             Self::Personalize(arguments) => personalize::run(context, arguments),
-            Self::Readers(arguments) => readers::run(context, arguments),
         }
     }
 }

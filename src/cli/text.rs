@@ -20,6 +20,7 @@ const FILES: &[(&str, &str)] = &[
     ("common", include_str!("../../i18n/common.toml")),
     ("terminal", include_str!("../../i18n/terminal.toml")),
     ("reading", include_str!("../../i18n/reading.toml")),
+    ("demo", include_str!("../../i18n/demo.toml")),
     ("lds", include_str!("../../i18n/lds.toml")),
     ("verify", include_str!("../../i18n/verify.toml")),
     ("inspect", include_str!("../../i18n/inspect.toml")),

@@ -1,6 +1,7 @@
 //! Data preparation: from a holder's record to the image of a card.
 
 pub mod finding;
+pub mod forge;
 pub mod image;
 pub mod prepare;
 pub mod record;

@@ -31,7 +31,7 @@ pub struct Environment<'a> {
 }
 
 /// An application on the card.
-pub trait Application {
+pub trait Application: Send {
     /// Application identifier, 5 to 16 bytes.
     fn aid(&self) -> &[u8];
 
@@ -83,7 +83,7 @@ pub trait ManagedCard {
 
 /// The issuer security domain: the application that manages the card (GlobalPlatform Card
 /// Specification 2.3.1 §7).
-pub trait SecurityDomain {
+pub trait SecurityDomain: Send {
     /// Application identifier.
     fn aid(&self) -> &[u8];
 

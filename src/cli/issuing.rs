@@ -1,0 +1,157 @@
+//! What commands that make cards share: a new issuer, images copied for forgeries.
+
+use cancuoc_primitives::CryptoRng;
+use jiff::{SignedDuration, Timestamp};
+
+use super::{ExitStatus, Failure};
+use crate::error::ErrorCode;
+use crate::globalplatform::personalize::{Inspection, ReadBack, ReadBackError};
+use crate::issue::{ActiveAuthenticationKey, CardImage, ChipAuthenticationKey};
+use crate::lds::ParameterForm;
+use crate::pki::{
+    CertificateKind, CertificateRequest, KeyKind, Signer, SoftwareKey, Validity, country_name,
+    issue, issue_crl,
+};
+use crate::transport::CardTransport;
+
+/// What issuer to make.
+pub(super) struct IssuerRequest<'a> {
+    /// Two letters.
+    pub country: &'a str,
+    /// O of the names.
+    pub organization: &'a str,
+    /// CN of the country signing CA.
+    pub name: &'a str,
+    /// Key of the country signing CA.
+    pub csca: KeyKind,
+    /// Key of the document signer.
+    pub document_signer: KeyKind,
+    /// Start of validity.
+    pub now: Timestamp,
+}
+
+/// An issuer in memory.
+pub(super) struct Issuer {
+    /// Key of the country signing CA.
+    pub csca: SoftwareKey,
+    /// Its name in DER.
+    pub csca_name: Vec<u8>,
+    /// Its certificate in DER.
+    pub csca_certificate: Vec<u8>,
+    /// Key of the document signer.
+    pub ds: SoftwareKey,
+    /// Its certificate in DER.
+    pub ds_certificate: Vec<u8>,
+    /// An empty revocation list in DER.
+    pub crl: Vec<u8>,
+}
+
+fn fail(error: &dyn ErrorCode) -> Failure {
+    Failure::from_error(ExitStatus::BadInput, error)
+}
+
+/// Makes a country signing CA, a document signer and a revocation list.
+pub(super) fn new_issuer(
+    request: &IssuerRequest<'_>,
+    random: &mut dyn CryptoRng,
+) -> Result<Issuer, Failure> {
+    let csca = SoftwareKey::generate(request.csca, false, random).map_err(|e| fail(&e))?;
+    let ds = SoftwareKey::generate(request.document_signer, false, random).map_err(|e| fail(&e))?;
+    let name = country_name(request.country, request.organization, request.name);
+    let (csca_key, ds_key) = (csca.public_key(), ds.public_key());
+    let root = CertificateRequest {
+        kind: CertificateKind::CscaRoot,
+        serial: &serial(random),
+        issuer: &name,
+        subject: &name,
+        country: request.country,
+        public_key: &csca_key,
+        parameters: ParameterForm::Named,
+        issuer_key: &csca_key,
+        validity: validity(request.now, 15 * 365, 5 * 365),
+    };
+    let csca_certificate = issue(&root, &csca, random).map_err(|e| fail(&e))?;
+    let subject = country_name(request.country, request.organization, "Document Signer");
+    let signer = CertificateRequest {
+        kind: CertificateKind::DocumentSigner,
+        serial: &serial(random),
+        subject: &subject,
+        public_key: &ds_key,
+        validity: validity(request.now, 10 * 365, 92),
+        ..root
+    };
+    let ds_certificate = issue(&signer, &csca, random).map_err(|e| fail(&e))?;
+    let times = (request.now, later(request.now, 90));
+    let crl = issue_crl(&name, &[], 1, times, &csca, random).map_err(|e| fail(&e))?;
+    Ok(Issuer { csca, csca_name: name, csca_certificate, ds, ds_certificate, crl })
+}
+
+/// A random positive serial number of 16 bytes.
+pub(super) fn serial(random: &mut dyn CryptoRng) -> Vec<u8> {
+    let mut serial = vec![0; 16];
+    random.fill_bytes(&mut serial);
+    if let Some(first) = serial.first_mut() {
+        *first = *first & 0x7F | 0x40;
+    }
+    serial
+}
+
+/// A validity from a day before now on, so that clocks that differ a little do no harm.
+pub(super) fn validity(now: Timestamp, days: i64, key_days: i64) -> Validity {
+    Validity {
+        not_before: later(now, -1),
+        not_after: later(now, days),
+        key_not_after: later(now, key_days),
+    }
+}
+
+fn later(now: Timestamp, days: i64) -> Timestamp {
+    now.saturating_add(SignedDuration::from_hours(24 * days)).unwrap_or(now)
+}
+
+/// The same image once more, keys included.
+pub(super) fn copy_image(image: &CardImage) -> CardImage {
+    let chip = |ca: &ChipAuthenticationKey| ChipAuthenticationKey {
+        protocol: ca.protocol,
+        key_id: ca.key_id.clone(),
+        key: ca.key.clone(),
+    };
+    let active = |aa: &ActiveAuthenticationKey| match aa {
+        ActiveAuthenticationKey::Ecdsa { key, hash } => {
+            ActiveAuthenticationKey::Ecdsa { key: key.clone(), hash: *hash }
+        }
+        ActiveAuthenticationKey::Rsa { key, hash } => {
+            ActiveAuthenticationKey::Rsa { key: key.clone(), hash: *hash }
+        }
+    };
+    CardImage {
+        files: image.files.clone(),
+        mrz_key: image.mrz_key.clone(),
+        can: image.can.clone(),
+        bac: image.bac,
+        pace: image.pace.clone(),
+        chip_authentication: image.chip_authentication.iter().map(chip).collect(),
+        active_authentication: image.active_authentication.as_ref().map(active),
+    }
+}
+
+/// No read-back: a forged card would not pass it, which is the point.
+pub(super) struct NotReadBack;
+
+impl Inspection for NotReadBack {
+    fn is_same_document(
+        &mut self,
+        _: &mut dyn CardTransport,
+        _: &CardImage,
+    ) -> Result<bool, ReadBackError> {
+        Ok(false)
+    }
+
+    fn read_back(
+        &mut self,
+        _: &mut dyn CardTransport,
+        _: &CardImage,
+    ) -> Result<ReadBack, ReadBackError> {
+        Ok(ReadBack::default())
+    }
+}
