@@ -81,7 +81,7 @@ pub enum TerminalError {
         what: String,
     },
     /// The card gave more bytes than asked for, gave none for too long, or a file has no end.
-    #[error("reading {file:?}: {detail}")]
+    #[error("{}{detail}", file_name(*.file))]
     Limit {
         /// The file, where one is being read.
         file: Option<FileId>,
@@ -89,7 +89,7 @@ pub enum TerminalError {
         detail: &'static str,
     },
     /// A file starts with no data object.
-    #[error("{file:?}: {error}")]
+    #[error("{}: {error}", .file.name())]
     File {
         /// The file.
         file: FileId,
@@ -103,6 +103,10 @@ pub enum TerminalError {
 
 fn tries(left: Option<u8>) -> String {
     left.map(|n| format!(" ({n} tries left)")).unwrap_or_default()
+}
+
+fn file_name(file: Option<FileId>) -> String {
+    file.map(|file| format!("{}: ", file.name())).unwrap_or_default()
 }
 
 impl TerminalError {
@@ -135,5 +139,25 @@ impl ErrorCode for TerminalError {
             Self::File { .. } => "card_file_malformed",
             Self::Lds(error) => error.code(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_the_file_where_there_is_one() {
+        let detail = "the card sends nothing";
+        let error = TerminalError::Limit { file: Some(FileId::SOD), detail };
+        assert_eq!(error.to_string(), "EF.SOD: the card sends nothing");
+        let error = TerminalError::Limit { file: None, detail };
+        assert_eq!(error.to_string(), "the card sends nothing");
+    }
+
+    #[test]
+    fn tells_how_many_tries_are_left() {
+        let error = TerminalError::WrongPassword { password: "CAN", tries_left: Some(2) };
+        assert_eq!(error.to_string(), "the card refused the CAN (2 tries left)");
     }
 }
