@@ -191,6 +191,7 @@ pub(super) fn statistics_json(s: &ReadStatistics) -> Value {
         "efficiency": s.efficiency,
         "efficiency_bound": s.efficiency_bound,
         "rereads": s.rereads,
+        "probes": s.probes,
         "card_us": s.card_micros,
     })
 }
@@ -215,6 +216,7 @@ pub(super) fn statistics_line(context: &Context, s: &ReadStatistics) -> String {
             ("efficiency", &share(s.efficiency)),
             ("bound", &share(s.efficiency_bound)),
             ("rereads", &s.rereads.to_string()),
+            ("probes", &s.probes.to_string()),
         ],
     )
 }

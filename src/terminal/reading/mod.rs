@@ -165,7 +165,13 @@ impl FileReader {
     ) -> Result<FileRead, TerminalError> {
         let before = session.counters();
         let result = self.read_blocks(session, file);
-        self.statistics.add_traffic(&session.counters().since(&before));
+        let traffic = session.counters().since(&before);
+        match &result {
+            Ok((FileRead::NotFound | FileRead::Denied(_), _)) => {
+                self.statistics.add_probe(&traffic)
+            }
+            _ => self.statistics.add_traffic(&traffic),
+        }
         let (read, delivered) = result?;
         if let FileRead::Content { bytes, trailing } = &read {
             let again = !self.seen.insert(file);

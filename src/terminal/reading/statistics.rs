@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::blocks::BlockSizes;
 use crate::terminal::session::Counters;
 
-/// Cost of reading files, access control not counted.
+/// Cost of reading files; access control and the chip's proofs are not counted.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
 pub struct ReadStatistics {
     /// Command APDUs.
@@ -24,6 +24,9 @@ pub struct ReadStatistics {
     pub efficiency_bound: f64,
     /// Bytes that the card sent more than once.
     pub rereads: u64,
+    /// Further APDUs, which asked for files that are absent or denied; their bytes are not counted
+    /// above.
+    pub probes: u64,
     /// Microseconds of waiting for the card.
     pub card_micros: u64,
     #[serde(skip)]
@@ -31,7 +34,13 @@ pub struct ReadStatistics {
 }
 
 impl ReadStatistics {
-    /// Adds what went over the wire for one file, read or not.
+    /// Adds what went over the wire for a file that is absent or denied.
+    pub(super) fn add_probe(&mut self, traffic: &Counters) {
+        self.probes += traffic.apdus;
+        self.card_micros += traffic.card_micros;
+    }
+
+    /// Adds what went over the wire for one file.
     pub(super) fn add_traffic(&mut self, traffic: &Counters) {
         self.apdus += traffic.apdus;
         self.bytes_up += traffic.sent_bytes;
