@@ -196,7 +196,17 @@ impl Inspection for NoInspection {
 
 /// A software card with the image on it, powered on.
 pub fn personalised(image: &CardImage) -> SoftCard {
-    let mut card = SoftCard::in_memory(&BlankOptions::test([0, 0, 0, 9])).unwrap();
+    let card = SoftCard::in_memory(&BlankOptions::test([0, 0, 0, 9])).unwrap();
+    personalise(card, image)
+}
+
+/// The same in a new file.
+pub fn personalised_file(path: &std::path::Path, image: &CardImage) {
+    let card = SoftCard::create(path, &BlankOptions::test([0, 0, 0, 9])).unwrap();
+    personalise(card, image);
+}
+
+fn personalise(mut card: SoftCard, image: &CardImage) -> SoftCard {
     let keys = KeySet::test_keys().unwrap();
     let settings = Settings { keys: &keys, level: None, max_data: None };
     let mut silent = |_| {};
