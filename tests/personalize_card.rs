@@ -1,6 +1,6 @@
 //! The host personalises the software card in-process: two implementations of SCP03 and of the
 //! personalisation contract meet.
-#![allow(clippy::unwrap_used, clippy::expect_used)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::cell::RefCell;
 use std::rc::Rc;
