@@ -369,3 +369,6 @@ impl<T: CardTransport> Reading<'_, T> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
