@@ -185,3 +185,18 @@ fn gp_info_shows_the_chip_before_and_the_life_cycle_with_keys() {
     assert_eq!(answer.json["life_cycle"], "SECURED");
     assert_eq!(answer.json["applications"][0]["aid"], "A0000002471001");
 }
+
+#[test]
+fn does_not_take_the_record_and_the_password_from_one_input() {
+    let work = Workplace::new();
+    let issuer = work.path("").display().to_string();
+    let record = std::fs::File::open(specimen("record-2024.json")).unwrap();
+    let reader = format!("card:{}", work.path("card").display());
+    let output = support::cancuoc()
+        .args(["--reader", &reader, "personalize", "--record", "-", "--issuer", &issuer])
+        .stdin(record)
+        .current_dir(specimen(""))
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(2), "{}", String::from_utf8_lossy(&output.stderr));
+}

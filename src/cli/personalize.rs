@@ -81,6 +81,11 @@ fn write_card(
     record: &Record,
     folder: &Path,
 ) -> Result<ExitStatus, Failure> {
+    if arguments.record.as_deref() == Some(Path::new("-")) && arguments.issuer_password == "-" {
+        return Err(Failure::usage(
+            "--record - and --issuer-password - cannot share standard input",
+        ));
+    }
     let keys = arguments.keys.required(context)?;
     let mut steps = Steps::new(context);
     let image = make_image(context, arguments, record, folder)?;
