@@ -9,6 +9,8 @@ use super::{TerminalError, commands};
 
 /// Longest response data field that is put together from GET RESPONSE.
 const MAX_RESPONSE: usize = 65_536;
+/// Most GET RESPONSE for one command: what the longest response takes in full steps, and some more.
+const MAX_CONTINUATIONS: usize = MAX_RESPONSE / 256 + 16;
 
 /// What went over the wire.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -242,7 +244,9 @@ impl<T: CardTransport> Session<T> {
             // Once only: a card that keeps asking for another length is answered no more.
             response = self.exchange_once(&command.clone().with_ne(Ne::new(le)))?;
         }
+        let mut continuations = 0;
         while let Some(more) = response.status.more_data() {
+            continuations += 1;
             let next = self.exchange_once(&commands::get_response(Ne::new(more)))?;
             if next.data.is_empty() && next.status.more_data().is_some() {
                 let detail = "GET RESPONSE gives nothing and promises more";
@@ -250,7 +254,7 @@ impl<T: CardTransport> Session<T> {
             }
             response.data.extend_from_slice(&next.data);
             response.status = next.status;
-            if response.data.len() > MAX_RESPONSE {
+            if response.data.len() > MAX_RESPONSE || continuations > MAX_CONTINUATIONS {
                 let detail = "a response has no end";
                 return Err(TerminalError::Limit { file: None, detail });
             }

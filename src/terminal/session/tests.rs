@@ -57,6 +57,14 @@ fn gives_up_on_a_response_without_end() {
 }
 
 #[test]
+fn gives_up_on_a_card_that_gives_a_byte_at_a_time_without_end() {
+    let mut session = session(&[&[7, 0x61, 0x10][..]; 2_000]);
+    let error = session.transmit(&commands::get_challenge()).unwrap_err();
+    assert!(matches!(error, TerminalError::Limit { .. }), "{error}");
+    assert!(session.counters().apdus < 300);
+}
+
+#[test]
 fn repeats_a_command_once_with_the_length_that_the_card_wants() {
     let mut session = session(&[&[0x6C, 4], &[1, 2, 3, 4, 0x90, 0]]);
     let response = session.transmit(&commands::read_binary(0, Ne::MAX_SHORT)).unwrap();
