@@ -12,6 +12,8 @@ use crate::error::ErrorCode;
 
 /// Most pixels of a picture that is decoded: far above any portrait, far below a bomb.
 pub const MAX_PIXELS: u64 = 16_000_000;
+/// The same for JPEG 2000, whose decoder takes about 25 bytes for a pixel.
+const MAX_PIXELS_JPEG2000: u64 = 8_000_000;
 const MAX_SIDE: u32 = 8_192;
 
 /// The format of a picture by its first bytes.
@@ -107,9 +109,9 @@ pub fn decode(bytes: &[u8]) -> Result<RgbImage, ImageError> {
     }
 }
 
-fn check_size(width: u32, height: u32) -> Result<(), ImageError> {
+fn check_size(width: u32, height: u32, most: u64) -> Result<(), ImageError> {
     let pixels = u64::from(width) * u64::from(height);
-    if pixels > MAX_PIXELS || width > MAX_SIDE || height > MAX_SIDE {
+    if pixels > most || width > MAX_SIDE || height > MAX_SIDE {
         return Err(ImageError::TooLarge { width, height });
     }
     Ok(())
@@ -122,7 +124,7 @@ fn malformed(error: impl ToString) -> ImageError {
 fn decode_with_limits(bytes: &[u8], format: ::image::ImageFormat) -> Result<RgbImage, ImageError> {
     let reader = || ImageReader::with_format(Cursor::new(bytes), format);
     let (width, height) = reader().into_dimensions().map_err(malformed)?;
-    check_size(width, height)?;
+    check_size(width, height, MAX_PIXELS)?;
     let mut reader = reader();
     let mut limits = Limits::default();
     limits.max_image_width = Some(MAX_SIDE);
@@ -134,7 +136,7 @@ fn decode_with_limits(bytes: &[u8], format: ::image::ImageFormat) -> Result<RgbI
 
 fn decode_jpeg2000(bytes: &[u8]) -> Result<RgbImage, ImageError> {
     let announced = super::jpeg2000::look_through(bytes)?;
-    check_size(announced.width, announced.height)?;
+    check_size(announced.width, announced.height, MAX_PIXELS_JPEG2000)?;
     // The decoder is memory-safe, but indexes by what the picture says: a panic of it is a
     // malformed picture, not a defect of ours.
     std::panic::catch_unwind(|| decode_jpeg2000_inner(bytes))
@@ -146,7 +148,7 @@ fn decode_jpeg2000_inner(bytes: &[u8]) -> Result<RgbImage, ImageError> {
     let settings = hayro_jpeg2000::DecodeSettings::default();
     let picture = hayro_jpeg2000::Image::new(bytes, &settings).map_err(refused)?;
     let (width, height) = (picture.width(), picture.height());
-    check_size(width, height)?;
+    check_size(width, height, MAX_PIXELS_JPEG2000)?;
     let mut context = hayro_jpeg2000::DecoderContext::default();
     let decoded = picture.decode(&mut context).map_err(refused)?;
     let channels = decoded.components().len();
