@@ -83,6 +83,14 @@ impl ImageFormat {
     }
 }
 
+/// The first picture in a record that is not read otherwise: from where one begins to the end.
+/// What follows the picture is left to the decoder, which stops where the picture does.
+#[must_use]
+pub fn find_picture(record: &[u8]) -> Option<&[u8]> {
+    let begins = |at: &usize| record.get(*at..).is_some_and(|b| ImageFormat::sniff(b).is_some());
+    (0..record.len()).find(begins).and_then(|at| record.get(at..))
+}
+
 /// Width and height that a picture announces, without decoding it.
 ///
 /// # Errors
@@ -191,6 +199,20 @@ mod tests {
             0x11, 0, 0xFF, 0xDA, 0, 8, 1, 1, 0, 0, 63, 0, 0,
         ];
         assert_eq!(decode(&bomb), Err(ImageError::TooLarge { width: 65_535, height: 65_535 }));
+    }
+
+    #[test]
+    fn finds_the_picture_in_a_record_of_another_format() {
+        let dg2 = include_bytes!("../../testvectors/iso39794/dg2-icao-profile-all-fields.bin");
+        let picture = decode(find_picture(dg2).unwrap()).unwrap();
+        assert!(picture.width() > 100 && picture.height() > 100, "{:?}", picture.dimensions());
+        assert_eq!(find_picture(b"no picture"), None);
+    }
+
+    #[test]
+    fn refuses_a_picture_that_is_cut_off_before_its_pixels() {
+        let whole = include_bytes!("../../testvectors/specimen/portrait.jp2");
+        assert!(matches!(decode(&whole[..120]), Err(ImageError::Malformed(_))));
     }
 
     #[test]

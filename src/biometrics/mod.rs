@@ -5,4 +5,4 @@ mod image;
 mod jpeg2000;
 
 pub use face::{FaceError, FaceImage, FaceRecord};
-pub use image::{ImageError, ImageFormat, MAX_PIXELS, decode, dimensions, to_png};
+pub use image::{ImageError, ImageFormat, MAX_PIXELS, decode, dimensions, find_picture, to_png};

@@ -34,8 +34,9 @@ pub use error::LdsError;
 pub use file::{DgNumber, FileId, ShortFileId};
 pub use public_key::{ParameterForm, PublicKey, PublicKeyError};
 pub use security_infos::{
-    ChipAuthenticationInfo, ChipAuthenticationPublicKeyInfo, KeyAgreement, Mapping, PaceInfo,
-    PaceProtocol, SecurityInfo, SecurityInfoKind, SecurityInfos, oids,
+    ChipAuthenticationInfo, ChipAuthenticationPublicKeyInfo, KeyAgreement, Mapping,
+    PaceDomainParameterInfo, PaceInfo, PaceProtocol, SecurityInfo, SecurityInfoKind, SecurityInfos,
+    oids,
 };
 pub use signature::{SignatureAlgorithm, SignatureFault};
 pub use signed_lists::{CardSecurity, MASTER_LIST, SECURITY_OBJECT, decode_master_list};

@@ -80,6 +80,19 @@ pub struct PaceInfo {
     pub parameter_id: Option<u32>,
 }
 
+/// PACEDomainParameterInfo (ICAO 9303-11 §9.2.2).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PaceDomainParameterInfo {
+    /// Key agreement.
+    pub agreement: KeyAgreement,
+    /// Mapping.
+    pub mapping: Mapping,
+    /// AlgorithmIdentifier with the parameters in DER, as read.
+    pub parameters: Vec<u8>,
+    /// Identifier by which a PACEInfo names them.
+    pub parameter_id: Option<u32>,
+}
+
 /// ChipAuthenticationInfo (ICAO 9303-11 §9.2.5).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ChipAuthenticationInfo {
@@ -109,6 +122,8 @@ pub struct ChipAuthenticationPublicKeyInfo {
 pub enum SecurityInfoKind {
     /// A PACE variant.
     Pace(PaceInfo),
+    /// Explicit domain parameters of PACE.
+    PaceDomainParameters(PaceDomainParameterInfo),
     /// A Chip Authentication variant.
     ChipAuthentication(ChipAuthenticationInfo),
     /// A Chip Authentication key.
@@ -202,19 +217,33 @@ fn extend(base: ObjectIdentifier, arcs: &[u32]) -> ObjectIdentifier {
     arcs.iter().fold(base, |oid, arc| oid.push_arc(*arc).unwrap_or(oid))
 }
 
+const fn pace_variant(arc: u32) -> Option<(KeyAgreement, Mapping)> {
+    match arc {
+        1 => Some((KeyAgreement::Dh, Mapping::Generic)),
+        2 => Some((KeyAgreement::Ecdh, Mapping::Generic)),
+        3 => Some((KeyAgreement::Dh, Mapping::Integrated)),
+        4 => Some((KeyAgreement::Ecdh, Mapping::Integrated)),
+        6 => Some((KeyAgreement::Ecdh, Mapping::ChipAuthentication)),
+        _ => None,
+    }
+}
+
+const fn pace_arc(agreement: KeyAgreement, mapping: Mapping) -> u32 {
+    match (agreement, mapping) {
+        (KeyAgreement::Dh, Mapping::Integrated) => 3,
+        (KeyAgreement::Dh, _) => 1,
+        (KeyAgreement::Ecdh, Mapping::Generic) => 2,
+        (KeyAgreement::Ecdh, Mapping::Integrated) => 4,
+        (KeyAgreement::Ecdh, Mapping::ChipAuthentication) => 6,
+    }
+}
+
 impl PaceProtocol {
     /// The protocol of an object identifier.
     #[must_use]
     pub fn from_oid(oid: &ObjectIdentifier) -> Option<Self> {
         let [variant, cipher] = arcs_after(&oids::ID_PACE, oid)?.try_into().ok()?;
-        let (agreement, mapping) = match variant {
-            1 => (KeyAgreement::Dh, Mapping::Generic),
-            2 => (KeyAgreement::Ecdh, Mapping::Generic),
-            3 => (KeyAgreement::Dh, Mapping::Integrated),
-            4 => (KeyAgreement::Ecdh, Mapping::Integrated),
-            6 => (KeyAgreement::Ecdh, Mapping::ChipAuthentication),
-            _ => return None,
-        };
+        let (agreement, mapping) = pace_variant(variant)?;
         let cipher = cipher_from_arc(cipher)?;
         // Chip Authentication Mapping is defined for AES only.
         let defined = mapping != Mapping::ChipAuthentication || cipher != BlockCipher::Tdes;
@@ -224,13 +253,7 @@ impl PaceProtocol {
     /// Its object identifier.
     #[must_use]
     pub fn oid(self) -> ObjectIdentifier {
-        let variant = match (self.agreement, self.mapping) {
-            (KeyAgreement::Dh, Mapping::Integrated) => 3,
-            (KeyAgreement::Dh, _) => 1,
-            (KeyAgreement::Ecdh, Mapping::Generic) => 2,
-            (KeyAgreement::Ecdh, Mapping::Integrated) => 4,
-            (KeyAgreement::Ecdh, Mapping::ChipAuthentication) => 6,
-        };
+        let variant = pace_arc(self.agreement, self.mapping);
         extend(oids::ID_PACE, &[variant, cipher_arc(self.cipher)])
     }
 }
@@ -248,6 +271,12 @@ impl ChipAuthenticationInfo {
     pub fn protocol_oid(agreement: KeyAgreement, cipher: BlockCipher) -> ObjectIdentifier {
         extend(oids::ID_CA, &[agreement.arc(), cipher_arc(cipher)])
     }
+}
+
+/// Whether the protocol is one whose security infos are read.
+fn is_known(oid: &ObjectIdentifier) -> bool {
+    let bases = [oids::ID_PK, oids::ID_TA, oids::ID_CA, oids::ID_PACE, oids::ID_AA];
+    bases.iter().any(|base| arcs_after(base, oid).is_some())
 }
 
 impl SecurityInfo {
@@ -268,6 +297,14 @@ impl SecurityInfo {
                 let parameters = info.parameter_id.map(write::integer).unwrap_or_default();
                 (info.protocol.oid(), [write::integer(info.version), parameters].concat())
             }
+            SecurityInfoKind::PaceDomainParameters(info) => (
+                extend(oids::ID_PACE, &[pace_arc(info.agreement, info.mapping)]),
+                [
+                    info.parameters.clone(),
+                    info.parameter_id.map(write::integer).unwrap_or_default(),
+                ]
+                .concat(),
+            ),
             SecurityInfoKind::ChipAuthentication(info) => (
                 ChipAuthenticationInfo::protocol_oid(info.agreement, info.cipher),
                 [write::integer(info.version), key_id(&info.key_id)].concat(),
@@ -291,11 +328,16 @@ impl SecurityInfo {
     fn decode(element: &Element<'_>) -> Result<Self, LdsError> {
         let mut children = element.expect(tag::SEQUENCE)?.children();
         let oid = children.any()?.oid()?;
+        let raw = element.raw().to_vec();
+        if !is_known(&oid) {
+            // Whatever its structure is, it is not ours to judge.
+            return Ok(Self { oid, kind: SecurityInfoKind::Other, raw });
+        }
         let required = children.any()?;
         let optional = children.next_element()?;
         children.finish()?;
         let kind = Self::decode_kind(&oid, &required, optional.as_ref())?;
-        Ok(Self { oid, kind, raw: element.raw().to_vec() })
+        Ok(Self { oid, kind, raw })
     }
 
     fn decode_kind(
@@ -311,6 +353,18 @@ impl SecurityInfo {
             return Ok(SecurityInfoKind::Pace(PaceInfo {
                 protocol,
                 version: required.small_integer()?,
+                parameter_id: optional.map(Element::small_integer).transpose()?,
+            }));
+        }
+        let domain_parameters = arcs_after(&oids::ID_PACE, oid).and_then(|arcs| match arcs[..] {
+            [arc] => pace_variant(arc),
+            _ => None,
+        });
+        if let Some((agreement, mapping)) = domain_parameters {
+            return Ok(SecurityInfoKind::PaceDomainParameters(PaceDomainParameterInfo {
+                agreement,
+                mapping,
+                parameters: required.expect(tag::SEQUENCE)?.raw().to_vec(),
                 parameter_id: optional.map(Element::small_integer).transpose()?,
             }));
         }

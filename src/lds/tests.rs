@@ -178,6 +178,35 @@ fn an_rsa_key_under_an_ecdsa_algorithm_is_refused() {
     assert_eq!(algorithm.verify(&key, b"", &[0; 128]), Err(SignatureFault::KeyMismatch));
 }
 
+#[test]
+fn keeps_security_infos_of_any_structure() {
+    let unknown = write::sequence(&[
+        &write::oid(&const_oid::ObjectIdentifier::new_unwrap("1.2.3.4")),
+        &write::integer(1),
+        &write::integer(2),
+        &write::integer(3),
+    ]);
+    let bytes = write::set_of(vec![unknown, CARD_ACCESS[2..17].to_vec()]);
+    let infos = SecurityInfos::decode("EF.CardAccess", &bytes).unwrap();
+    assert_eq!(infos.encode(), bytes);
+    assert!(infos.infos.iter().any(|info| info.kind == SecurityInfoKind::Other));
+}
+
+#[test]
+fn explicit_parameters_of_pace_come_back() {
+    let parameters = write::sequence(&[&write::oid(&oids::ID_PK), &write::sequence(&[])]);
+    let kind = SecurityInfoKind::PaceDomainParameters(PaceDomainParameterInfo {
+        agreement: KeyAgreement::Ecdh,
+        mapping: Mapping::Generic,
+        parameters,
+        parameter_id: Some(32),
+    });
+    let infos = SecurityInfos::from_kinds([kind.clone()]);
+    assert_eq!(infos.infos[0].oid.to_string(), "0.4.0.127.0.7.2.2.4.2");
+    let read = SecurityInfos::decode("EF.DG14", &infos.encode()).unwrap();
+    assert_eq!(read.infos[0].kind, kind);
+}
+
 /// Flips bytes of a good file: readers of hostile files must give an error or a value, no panic.
 fn mutate(bytes: &[u8], changes: &[(usize, u8)], cut: usize) -> Vec<u8> {
     let mut bytes = bytes.to_vec();
@@ -190,6 +219,38 @@ fn mutate(bytes: &[u8], changes: &[(usize, u8)], cut: usize) -> Vec<u8> {
 }
 
 proptest! {
+    #[test]
+    fn every_listing_of_data_groups_comes_back(
+        tags in prop::collection::vec(any::<u8>(), 0..40),
+        lds in "[0-9]{4}",
+        unicode in "[0-9]{6}",
+    ) {
+        let com = Com { lds_version: lds, unicode_version: unicode, tags };
+        prop_assert_eq!(Com::decode(&com.encode()), Ok(com));
+    }
+
+    #[test]
+    fn every_list_of_hashes_comes_back(
+        hashes in prop::collection::vec((any::<u32>(), prop::collection::vec(any::<u8>(), 0..65)), 0..20),
+        version in 0u32..3,
+        lds_version in prop::option::of(("[0-9]{4}", "[0-9]{6}")),
+    ) {
+        let hash_algorithm = const_oid::db::rfc5912::ID_SHA_512;
+        let object = LdsSecurityObject { version, hash_algorithm, hashes, lds_version };
+        prop_assert_eq!(LdsSecurityObject::decode(&object.encode()), Ok(object));
+    }
+
+    #[test]
+    fn every_set_of_templates_comes_back(
+        blocks in prop::collection::vec((prop::collection::vec(any::<u8>(), 0..400), any::<bool>()), 0..9),
+    ) {
+        let template = |(data, constructed)| BiometricTemplate {
+            constructed, ..BiometricTemplate::face(data)
+        };
+        let dg2 = Dg2 { templates: blocks.into_iter().map(template).collect() };
+        prop_assert_eq!(Dg2::decode(&dg2.encode()), Ok(dg2));
+    }
+
     #[test]
     fn reading_mutated_files_never_panics(
         changes in prop::collection::vec((any::<usize>(), any::<u8>()), 0..8),

@@ -107,14 +107,17 @@ pub(super) fn image(bytes: &[u8]) -> Result<Value, Failure> {
 
 /// The first picture in a file that can be shown.
 pub(super) fn portrait(kind: Kind, bytes: &[u8]) -> Option<RgbImage> {
-    let data = match kind {
-        Kind::Image(_) => bytes.to_vec(),
-        Kind::FaceRecord => FaceRecord::decode(bytes).ok()?.images.into_iter().next()?.data,
+    let record = match kind {
+        Kind::Image(_) => return biometrics::decode(bytes).ok(),
+        Kind::FaceRecord => bytes.to_vec(),
         Kind::DataGroup(number) if number.get() == 2 => {
-            let template = Dg2::decode(bytes).ok()?.templates.into_iter().next()?;
-            FaceRecord::decode(&template.data).ok()?.images.into_iter().next()?.data
+            Dg2::decode(bytes).ok()?.templates.into_iter().next()?.data
         }
         _ => return None,
+    };
+    let data = match FaceRecord::decode(&record) {
+        Ok(record) => record.images.into_iter().next()?.data,
+        Err(_) => biometrics::find_picture(&record)?.to_vec(),
     };
     biometrics::decode(&data).ok()
 }

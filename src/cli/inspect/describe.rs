@@ -177,6 +177,14 @@ fn security_info(info: &SecurityInfo) -> Value {
             "parameter_id": pace.parameter_id,
             "oid": oid,
         }),
+        SecurityInfoKind::PaceDomainParameters(parameters) => json!({
+            "protocol": "PACE domain parameters",
+            "key_agreement": parameters.agreement.name(),
+            "mapping": parameters.mapping.name(),
+            "parameter_id": parameters.parameter_id,
+            "bytes": hexadecimal(&parameters.parameters),
+            "oid": oid,
+        }),
         SecurityInfoKind::ChipAuthentication(ca) => json!({
             "protocol": "Chip Authentication",
             "key_agreement": ca.agreement.name(),
