@@ -179,3 +179,13 @@ fn does_not_know_random_bytes() {
     assert_eq!(code, Some(6));
     assert!(out.contains("no file that cancuoc knows"), "{out}");
 }
+
+#[test]
+fn shows_the_portrait_where_colours_are_asked_for() {
+    for file in ["bsi-tr03105-5/Datagroup2.bin", "iso39794/dg2-icao-profile-all-fields.bin"] {
+        let path = specimen(file);
+        let (_, plain) = text(&[&path]);
+        let (_, shown) = text(&["--color", "always", &path]);
+        assert!(!plain.contains('▀') && shown.contains('▀'), "{file}");
+    }
+}
