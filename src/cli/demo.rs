@@ -16,7 +16,7 @@ use super::issuing::{self, NotReadBack};
 use super::verify::{Outcome, verify_card};
 use super::{Context, ExitStatus, Failure, output};
 use crate::document::AccessKeys;
-use crate::globalplatform::personalize::{Inspection, Settings, personalize};
+use crate::globalplatform::personalize::Inspection;
 use crate::globalplatform::read_back::TerminalInspection;
 use crate::issue::forge::{ForgedIssuer, Forgery};
 use crate::issue::prepare::{DocumentSigner, prepare};
@@ -203,11 +203,7 @@ impl Demo<'_> {
         rand_core::Rng::fill_bytes(&mut random, &mut serial);
         let mut card = SoftCard::create(&path, &BlankOptions::test(serial))
             .map_err(|e| Failure::from_error(ExitStatus::Card, &e))?;
-        let keys = crate::globalplatform::KeySet::test_keys()
-            .map_err(|e| Failure::from_error(ExitStatus::Defect, &e))?;
-        let settings = Settings { keys: &keys, level: None, max_data: None };
-        let report = personalize(&mut card, image, &settings, &mut random, inspection, &mut |_| {})
-            .map_err(|e| Failure::from_error(ExitStatus::Refused, &e))?;
+        let report = issuing::write_card(&mut card, image, inspection, &mut random)?;
         let overhead = report.overhead().unwrap_or_default();
         self.say(
             "demo.personalized",

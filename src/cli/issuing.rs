@@ -5,13 +5,17 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{ExitStatus, Failure};
 use crate::error::ErrorCode;
-use crate::globalplatform::personalize::{Inspection, ReadBack, ReadBackError};
+use crate::globalplatform::KeySet;
+use crate::globalplatform::personalize::{
+    Inspection, ReadBack, ReadBackError, Report, Settings, personalize,
+};
 use crate::issue::{ActiveAuthenticationKey, CardImage, ChipAuthenticationKey};
 use crate::lds::ParameterForm;
 use crate::pki::{
     CertificateKind, CertificateRequest, KeyKind, Signer, SoftwareKey, Validity, country_name,
     issue, issue_crl,
 };
+use crate::softcard::SoftCard;
 use crate::transport::CardTransport;
 
 /// What issuer to make.
@@ -133,6 +137,19 @@ pub(super) fn copy_image(image: &CardImage) -> CardImage {
         chip_authentication: image.chip_authentication.iter().map(chip).collect(),
         active_authentication: image.active_authentication.as_ref().map(active),
     }
+}
+
+/// Writes an image onto a software card with the test keys, and locks it.
+pub(super) fn write_card(
+    card: &mut SoftCard,
+    image: &CardImage,
+    inspection: &mut dyn Inspection,
+    random: &mut dyn CryptoRng,
+) -> Result<Report, Failure> {
+    let keys = KeySet::test_keys().map_err(|e| Failure::from_error(ExitStatus::Defect, &e))?;
+    let settings = Settings { keys: &keys, level: None, max_data: None };
+    personalize(card, image, &settings, random, inspection, &mut |_| {})
+        .map_err(|e| Failure::from_error(ExitStatus::Refused, &e))
 }
 
 /// No read-back: a forged card would not pass it, which is the point.

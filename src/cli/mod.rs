@@ -3,10 +3,12 @@
 //! Commands return a [`Failure`] and never print an error or exit on their own.
 
 mod access;
+mod card;
 mod card_keys;
 mod completions;
 mod context;
 mod demo;
+mod emulate;
 mod failure;
 pub mod finding;
 mod gp;
@@ -17,6 +19,7 @@ mod man;
 pub mod output;
 mod personalize;
 pub mod picture;
+mod pki;
 mod read;
 mod reader;
 mod readers;
@@ -83,6 +86,9 @@ pub struct GlobalOptions {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Card(card::Arguments),
+    Emulate(emulate::Arguments),
+    Pki(pki::Arguments),
     Demo(demo::Arguments),
     Readers(readers::Arguments),
     Read(read::Arguments),
@@ -97,6 +103,9 @@ enum Command {
 impl Command {
     fn run(&self, context: &Context) -> Result<ExitStatus, Failure> {
         match self {
+            Self::Card(arguments) => card::run(context, arguments),
+            Self::Emulate(arguments) => emulate::run(context, arguments),
+            Self::Pki(arguments) => pki::run(context, arguments),
             Self::Demo(arguments) => demo::run(context, arguments),
             Self::Readers(arguments) => readers::run(context, arguments),
             Self::Read(arguments) => read::run(context, arguments),

@@ -110,8 +110,9 @@ impl Forgery {
                 sign_again(image, fake, valid_from(now, 30), now, random)
             }
             Self::ExpiredDs => {
-                let from = now.saturating_sub(days(3650)).unwrap_or(now);
-                let until = now.saturating_sub(days(365)).unwrap_or(now);
+                // Within the validity of a CA made a day ago, so that this alone is wrong.
+                let hours = |count| now.saturating_sub(SignedDuration::from_hours(count));
+                let (from, until) = (hours(20).unwrap_or(now), hours(1).unwrap_or(now));
                 let validity =
                     Validity { not_before: from, not_after: until, key_not_after: until };
                 sign_again(image, issuer, validity, now, random)

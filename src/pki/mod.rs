@@ -12,7 +12,7 @@ pub use certificate::{CertificateKind, CertificateRequest, Validity, country_nam
 pub use crl::{RevokedCertificate, issue_crl};
 pub use directory::{DirectoryError, DocumentSignerFiles, IssuerDirectory, from_pem, to_pem};
 pub use key::{KeyError, KeyKind, SoftwareKey};
-pub use profile::{ProfileFinding, ProfileKind, check_profile};
+pub use profile::{ProfileFinding, ProfileKind, check_profile, country_of_name};
 pub use signer::{Signer, SignerError};
 
 #[cfg(test)]

@@ -87,6 +87,12 @@ fn country(name: &x509_cert::name::Name) -> Option<String> {
     })
 }
 
+/// The two letters of the country in a name in DER.
+#[must_use]
+pub fn country_of_name(name: &[u8]) -> Option<String> {
+    country(&x509_cert::name::Name::from_der(name).ok()?)
+}
+
 fn check_extensions(
     certificate: &Certificate,
     kind: ProfileKind,

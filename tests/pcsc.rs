@@ -1,0 +1,98 @@
+//! The built binary over the real PC/SC stack: pcscd with vsmartcard's virtual reader.
+#![allow(clippy::unwrap_used)] // helpers of tests
+
+mod support;
+
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+
+use support::{PcscStack, cancuoc, wait_until};
+
+/// `cancuoc emulate` on a card, ended when dropped.
+struct Emulation(Child);
+
+impl Emulation {
+    fn start(card: &Path) -> Self {
+        let child = cancuoc().arg("emulate").arg(card).stdout(Stdio::null()).spawn().unwrap();
+        let emulation = Self(child);
+        assert!(wait_until(|| card_present()), "the card does not appear in the reader");
+        emulation
+    }
+}
+
+impl Drop for Emulation {
+    fn drop(&mut self) {
+        let _ = Command::new("kill").arg(self.0.id().to_string()).status();
+        let _ = self.0.wait();
+        wait_until(|| !card_present());
+    }
+}
+
+fn card_present() -> bool {
+    let output = cancuoc().args(["readers", "--json"]).output().unwrap();
+    let document: serde_json::Value = match serde_json::from_slice(&output.stdout) {
+        Ok(document) => document,
+        Err(_) => return false,
+    };
+    document["readers"].as_array().is_some_and(|list| list.iter().any(|r| r["atr"].is_string()))
+}
+
+fn run(arguments: &[&str]) -> Output {
+    cancuoc().args(arguments).output().unwrap()
+}
+
+fn json(output: &Output) -> serde_json::Value {
+    let text = String::from_utf8_lossy(&output.stdout);
+    serde_json::from_str(&text)
+        .unwrap_or_else(|e| panic!("{e}: {text} {}", String::from_utf8_lossy(&output.stderr)))
+}
+
+/// A demonstration's files: a genuine card, its clone, one with a changed DG13, and the anchor.
+fn demo(folder: &Path) -> serde_json::Value {
+    let output = run(&["demo", folder.to_str().unwrap(), "--json"]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    json(&output)
+}
+
+#[test]
+fn a_card_is_personalised_plugged_in_read_and_verified_over_pcscd() {
+    let Some(_stack) = PcscStack::take() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let files = folder.path().join("demo");
+    let result = demo(&files);
+    assert_eq!(result["pcsc"], true);
+    assert_eq!(result["genuine"], "genuine");
+
+    let trust = files.join("trust");
+    for (card, verdict, code) in [
+        ("genuine.card", "genuine", 0),
+        ("clone.card", "forged", 1),
+        ("altered-dg13.card", "forged", 1),
+    ] {
+        let _card = Emulation::start(&files.join(card));
+        let output =
+            run(&["verify", "--can", "000018", "--trust", trust.to_str().unwrap(), "--json"]);
+        assert_eq!(json(&output)["verdict"], verdict, "{card}");
+        assert_eq!(output.status.code(), Some(code), "{card}");
+    }
+}
+
+#[test]
+fn a_wrong_can_is_refused_with_exit_5() {
+    let Some(_stack) = PcscStack::take() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let files = folder.path().join("demo");
+    demo(&files);
+    let _card = Emulation::start(&files.join("genuine.card"));
+    let output =
+        run(&["read", "--can", "999999", "--out", folder.path().to_str().unwrap(), "--json"]);
+    assert_eq!(output.status.code(), Some(5));
+    assert_eq!(json(&output)["error"]["code"], "access_password_wrong");
+}
+
+#[test]
+fn an_empty_reader_gives_exit_4() {
+    let Some(_stack) = PcscStack::take() else { return };
+    let output = run(&["verify", "--can", "000018", "--trust", ".", "--json"]);
+    assert_eq!(output.status.code(), Some(4));
+}
