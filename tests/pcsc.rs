@@ -25,6 +25,9 @@ impl Drop for Emulation {
         let _ = Command::new("kill").arg(self.0.id().to_string()).status();
         let _ = self.0.wait();
         wait_until(|| !card_present());
+        // The daemon looks at a reader without a card twice a second; a card that comes within one
+        // look is the old one to it.
+        std::thread::sleep(std::time::Duration::from_secs(2));
     }
 }
 
