@@ -123,6 +123,7 @@ fn chip_evidence(reading: &ChipReading) -> ChipEvidence {
             domain: access.domain.map(ToOwned::to_owned),
             cipher: access.cipher.to_owned(),
             password: access.password.to_owned(),
+            downgraded: access.downgraded,
         }),
         chip_authentication: outcome(&reading.chip_authentication),
         active_authentication: outcome(&reading.active_authentication),

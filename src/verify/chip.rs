@@ -20,6 +20,8 @@ pub struct AccessOutcome {
     pub cipher: String,
     /// `CAN` or `MRZ`.
     pub password: String,
+    /// BAC was used because the card offered no PACE.
+    pub downgraded: bool,
 }
 
 /// How an authentication of the chip went.
@@ -45,6 +47,13 @@ pub struct ChipEvidence {
     pub active_authentication: ChipOutcome<ActiveAuthenticationEvidence>,
 }
 
+impl ChipEvidence {
+    /// Whether the card offered no PACE and was opened by BAC.
+    pub(super) fn is_downgraded(&self) -> bool {
+        self.access.as_ref().is_some_and(|access| access.downgraded)
+    }
+}
+
 /// `access.pace` and `access.bac`.
 pub(super) fn access_checks(chip: &ChipEvidence) -> Vec<Check> {
     let check = |id, protocol: &str| match &chip.access {
@@ -53,6 +62,7 @@ pub(super) fn access_checks(chip: &ChipEvidence) -> Vec<Check> {
                 .and("password", access.password.clone());
             Check::passed(id, evidence)
         }
+        Some(access) if access.downgraded => Check::skipped(id, "pace_not_offered"),
         Some(_) => Check::skipped(id, "not_used"),
         None => Check::skipped(id, "no_chip"),
     };

@@ -62,7 +62,7 @@ pub fn inspect(files: &DocumentFiles, chip: &ChipEvidence, inspection: &Inspecti
     // Keys of the chip count only where the security object binds them.
     checks.extend(chip::authentication_checks(files, chip, &passive));
     checks.extend(passive.checks);
-    checks.extend(consistency::check(files, inspection));
+    checks.extend(consistency::check(files, chip, inspection));
     Report { checks }
 }
 
