@@ -1,5 +1,5 @@
 //! The built binary over the real PC/SC stack: pcscd with vsmartcard's virtual reader.
-#![allow(clippy::unwrap_used)] // helpers of tests
+#![allow(clippy::unwrap_used, clippy::panic)] // helpers of tests
 
 mod support;
 
@@ -15,7 +15,7 @@ impl Emulation {
     fn start(card: &Path) -> Self {
         let child = cancuoc().arg("emulate").arg(card).stdout(Stdio::null()).spawn().unwrap();
         let emulation = Self(child);
-        assert!(wait_until(|| card_present()), "the card does not appear in the reader");
+        assert!(wait_until(card_present), "the card does not appear in the reader");
         emulation
     }
 }

@@ -1,5 +1,7 @@
 //! The real PC/SC stack for tests: `pcscd` with vsmartcard's virtual reader.
 
+#![allow(clippy::expect_used)] // a test without its stack has failed
+
 use std::fs::File;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};

@@ -1,0 +1,185 @@
+//! Measurements as ratios: both sides of each in one run, on this machine.
+//!
+//! `cargo bench` prints them; `scripts/bench` starts the PC/SC daemon for those that need it.
+#![allow(clippy::unwrap_used)] // a measurement that cannot be made has nothing to report
+#![allow(missing_docs)]
+
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use cancuoc::apdu::{CommandApdu, Ne};
+use cancuoc::document::{AccessKeys, Can};
+use cancuoc::softcard::{SoftCard, vpcd};
+use cancuoc::terminal::pace::{Pace, PaceParameters, PacePassword};
+use cancuoc::terminal::{AccessPlan, ChipReading, ReadOptions, Session, read_chip};
+use cancuoc::transport::CardTransport;
+use cancuoc::transport::pcsc::PcscCard;
+use cancuoc_primitives::curve::{Curve, SecretScalar};
+use cancuoc_primitives::ecdsa::{sign_prehashed, verify_prehashed};
+
+fn random() -> rand_core::UnwrapErr<getrandom::SysRng> {
+    rand_core::UnwrapErr(getrandom::SysRng)
+}
+
+/// Median time of a few runs.
+fn median(runs: usize, mut work: impl FnMut()) -> Duration {
+    let mut times: Vec<Duration> = (0..runs)
+        .map(|_| {
+            let start = Instant::now();
+            work();
+            start.elapsed()
+        })
+        .collect();
+    times.sort();
+    times[runs / 2]
+}
+
+fn ms(time: Duration) -> f64 {
+    time.as_secs_f64() * 1000.0
+}
+
+/// A demonstration's files, made by the binary.
+fn demo() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let status = Command::new(env!("CARGO_BIN_EXE_cancuoc"))
+        .args(["demo", "--json"])
+        .arg(folder.path().join("demo"))
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status();
+    assert!(status.unwrap().success());
+    folder
+}
+
+fn read(card: impl CardTransport) -> ChipReading {
+    let keys = AccessKeys::from_can(Can::new("000018").unwrap());
+    let plan = AccessPlan::pace(keys);
+    read_chip(card, &plan, &ReadOptions::default(), &mut random(), &mut |_, _| {}).unwrap()
+}
+
+fn start_up() {
+    let time = |program: &str, argument: Option<&str>| {
+        median(41, || {
+            let mut command = Command::new(program);
+            command.args(argument).stdout(Stdio::null());
+            command.status().unwrap();
+        })
+    };
+    let (own, bare) = (time(env!("CARGO_BIN_EXE_cancuoc"), Some("--version")), time("true", None));
+    println!(
+        "start-up: cancuoc --version {:.2} ms, true {:.2} ms; bound 2 x true + 5 ms = {:.2} ms",
+        ms(own),
+        ms(bare),
+        2.0 * ms(bare) + 5.0
+    );
+}
+
+/// The scalar multiplications of PACE, Chip and Active Authentication on both sides: 5 + 5, 2 + 1,
+/// signature and verification.
+fn bare_primitives() -> Duration {
+    let curve = Curve::BrainpoolP256r1;
+    let secret = SecretScalar::random(curve, &mut random());
+    let point = secret.public_point();
+    median(15, || {
+        for _ in 0..13 {
+            point.multiply(&secret).unwrap();
+        }
+        let signature = sign_prehashed(&secret, &[7; 32], &mut random()).unwrap();
+        verify_prehashed(&point, &[7; 32], &signature).unwrap();
+    })
+}
+
+fn whole_read(folder: &std::path::Path) {
+    let path = folder.join("demo/genuine.card");
+    let total = median(15, || drop(read(SoftCard::open(&path).unwrap())));
+    let bare = bare_primitives();
+    println!(
+        "open, read, CA, AA in-process, both sides: {:.2} ms; bare curve operations of both sides \
+         {:.2} ms; outside of them {:.0} %",
+        ms(total),
+        ms(bare),
+        100.0 * (1.0 - ms(bare) / ms(total)).max(0.0)
+    );
+    let reading = read(SoftCard::open(&path).unwrap());
+    let s = reading.statistics;
+    println!(
+        "reading: {} APDUs (minimum {}), efficiency {:.4} of {:.4}",
+        s.apdus, s.apdus_min, s.efficiency, s.efficiency_bound
+    );
+}
+
+/// Rates through pcscd, with a card of ours in the virtual reader.
+fn pcsc_rates(folder: &std::path::Path) {
+    let path = folder.join("demo/genuine.card");
+    let mut card = SoftCard::open(&path).unwrap();
+    let stop = Arc::new(AtomicBool::new(false));
+    let flag = stop.clone();
+    let thread = std::thread::spawn(move || {
+        let _ = vpcd::serve(&mut card, vpcd::DEFAULT_ADDRESS, &flag, |_| {});
+    });
+    let end = Instant::now() + Duration::from_secs(10);
+    let connected = loop {
+        match PcscCard::connect(Some("Virtual PCD 00 00")) {
+            Ok(card) => break Some(card),
+            Err(_) if Instant::now() < end => std::thread::sleep(Duration::from_millis(100)),
+            Err(_) => break None,
+        }
+    };
+    match connected {
+        Some(card) => measure_rates(card),
+        None => println!("through pcscd: no virtual reader; run scripts/bench"),
+    }
+    stop.store(true, Ordering::Relaxed);
+    let _ = thread.join();
+}
+
+fn measure_rates(mut card: PcscCard) {
+    const COUNT: usize = 2_000;
+    let challenge = [0x00, 0x84, 0x00, 0x00, 0x08];
+    let start = Instant::now();
+    for _ in 0..COUNT {
+        card.transmit(&challenge).unwrap();
+    }
+    let challenges = COUNT as f64 / start.elapsed().as_secs_f64();
+    println!("GET CHALLENGE through pcscd: {challenges:.0} a second");
+    if let Some(vicc) = std::env::var("VICC_RATE").ok().and_then(|r| r.parse::<f64>().ok()) {
+        println!(
+            "  against vicc --type iso7816 at {vicc:.1} a second: {:.0} times",
+            challenges / vicc
+        );
+    }
+
+    let mut session = Session::new(card);
+    let access = cancuoc::terminal::access::read_card_access(&mut session).unwrap().unwrap();
+    let infos = cancuoc::lds::SecurityInfos::decode("EF.CardAccess", &access).unwrap();
+    let parameters = PaceParameters::select(&infos).unwrap();
+    let password = PacePassword::Can(Can::new("000018").unwrap());
+    let result = session.run(&mut Pace::new(parameters, password, &mut random())).unwrap();
+    session.start_secure_messaging(result.secure_messaging);
+    let select = CommandApdu::new(0, 0xA4, 4, 0x0C).with_data(cancuoc::lds::LDS1_AID);
+    session.transmit(&select).unwrap();
+    let block = CommandApdu::new(0, 0xB0, 0x82, 0).with_ne(Ne::new(223));
+    let start = Instant::now();
+    for _ in 0..COUNT {
+        session.transmit(&block).unwrap();
+    }
+    let reads = COUNT as f64 / start.elapsed().as_secs_f64();
+    println!(
+        "READ BINARY of 223 bytes under AES through pcscd: {reads:.0} a second, {:.2} of GET CHALLENGE",
+        reads / challenges
+    );
+}
+
+fn main() {
+    // cargo test runs benchmarks without arguments of its own; there is nothing to measure then.
+    if !std::env::args().any(|a| a == "--bench") {
+        return;
+    }
+    start_up();
+    let folder = demo();
+    whole_read(folder.path());
+    std::thread::sleep(Duration::from_secs(2));
+    pcsc_rates(folder.path());
+}
