@@ -1,6 +1,7 @@
 //! Measurements as ratios: both sides of each in one run, on this machine.
 //!
 //! `cargo bench` prints them; `scripts/bench` starts the PC/SC daemon for those that need it.
+//! `cargo bench -- foreign` measures whatever card lies in the virtual reader.
 #![allow(clippy::unwrap_used)] // a measurement that cannot be made has nothing to report
 #![allow(missing_docs)]
 
@@ -128,7 +129,11 @@ fn pcsc_rates(folder: &std::path::Path) {
         }
     };
     match connected {
-        Some(card) => measure_rates(card),
+        Some(card) => {
+            measure_rates(card);
+            let read = || drop(read(PcscCard::connect(Some("Virtual PCD 00 00")).unwrap()));
+            println!("the same read through pcscd: {:.2} ms", ms(median(5, read)));
+        }
         None => println!("through pcscd: no virtual reader; run scripts/bench"),
     }
     stop.store(true, Ordering::Relaxed);
@@ -172,7 +177,22 @@ fn measure_rates(mut card: PcscCard) {
     );
 }
 
+/// The card of another program in the virtual reader, for comparison.
+fn foreign_rate() {
+    const COUNT: usize = 50;
+    let mut card = PcscCard::connect(Some("Virtual PCD 00 00")).unwrap();
+    let start = Instant::now();
+    for _ in 0..COUNT {
+        card.transmit(&[0x00, 0x84, 0x00, 0x00, 0x08]).unwrap();
+    }
+    let rate = COUNT as f64 / start.elapsed().as_secs_f64();
+    println!("GET CHALLENGE of the foreign card through pcscd: {rate:.1} a second");
+}
+
 fn main() {
+    if std::env::args().any(|a| a == "foreign") {
+        return foreign_rate();
+    }
     // cargo test runs benchmarks without arguments of its own; there is nothing to measure then.
     if !std::env::args().any(|a| a == "--bench") {
         return;
