@@ -81,6 +81,45 @@ fn a_card_is_personalised_plugged_in_read_and_verified_over_pcscd() {
 }
 
 #[test]
+fn a_blank_card_is_written_read_and_verified_over_pcscd_by_separate_commands() {
+    let Some(_stack) = PcscStack::take() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let specimen = concat!(env!("CARGO_MANIFEST_DIR"), "/testvectors/specimen/record.json");
+    let (issuer, blank, out) = (path("issuer"), path("blank.card"), path("out"));
+    std::fs::write(path("password"), "correct horse").unwrap();
+    let password = format!("file:{}", path("password"));
+    let good = |arguments: &[&str]| {
+        let output = run(arguments);
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{arguments:?}: {error}");
+        output
+    };
+    good(&["pki", "csca", "--out", &issuer, "--password", &password]);
+    good(&["pki", "ds", "--issuer", &issuer, "--password", &password]);
+    good(&["card", "new", &blank, "--keys", "test"]);
+    let _card = Emulation::start(Path::new(&blank));
+    let personalize = [
+        "personalize",
+        "--record",
+        specimen,
+        "--issuer",
+        &issuer,
+        "--issuer-password",
+        &password,
+        "--card-keys",
+        "test",
+        "--json",
+    ];
+    good(&personalize);
+    assert_eq!(run(&personalize).status.code(), Some(7), "a locked card is protected");
+    good(&["read", "--number", "001200000018", "--out", &out]);
+    assert!(Path::new(&out).join("EF.DG13.bin").exists());
+    let output = good(&["verify", "--number", "001200000018", "--trust", &issuer, "--json"]);
+    assert_eq!(json(&output)["verdict"], "genuine");
+}
+
+#[test]
 fn a_wrong_can_is_refused_with_exit_5() {
     let Some(_stack) = PcscStack::take() else { return };
     let folder = tempfile::tempdir().unwrap();
