@@ -12,6 +12,7 @@ use cancuoc::issue::{CardImage, Location};
 use cancuoc::lds::FileId;
 use cancuoc::terminal::{AccessPlan, ReadOptions, TerminalError, read_chip};
 use cancuoc::transport::{CardTransport, TransportError};
+use support::compiled::compile;
 use support::{CAN, Issuer, IssuerKeys};
 
 /// The foreign card as a process: a line with a command, a line with its response.
@@ -30,7 +31,7 @@ impl ForeignCard {
                 std::fs::write(folder.join(format!("{:04X}", file.fid)), &file.content).unwrap();
             }
         }
-        let program = build(folder)?;
+        let program = compile("card.c", &["libeac", "libcrypto"], folder)?;
         let mut process = Command::new(program)
             .arg(CAN)
             .arg(folder)
@@ -72,33 +73,6 @@ impl CardTransport for ForeignCard {
     }
     fn reset(&mut self) -> Result<(), TransportError> {
         self.say("").map(drop)
-    }
-}
-
-/// Compiles the card against the installed libeac.
-fn build(folder: &Path) -> Option<std::path::PathBuf> {
-    let skip = |reason: &str| {
-        assert!(std::env::var_os("CI").is_none(), "{reason}");
-        eprintln!("skipped: {reason}");
-        None
-    };
-    let libraries = ["--cflags", "--libs", "libeac", "libcrypto"];
-    let flags = Command::new("pkg-config").args(libraries).output();
-    let flags = flags.ok().filter(|output| output.status.success());
-    let Some(flags) = flags else { return skip("no libeac (Debian: libeac-dev libssl-dev)") };
-    let flags = String::from_utf8(flags.stdout).unwrap();
-    let program = folder.join("foreign-card");
-    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/openpace/card.c");
-    let compiled = Command::new("cc")
-        .args(["-O1", "-o"])
-        .arg(&program)
-        .arg(source)
-        .args(flags.split_whitespace())
-        .output();
-    match compiled {
-        Ok(output) if output.status.success() => Some(program),
-        Ok(output) => panic!("{}", String::from_utf8_lossy(&output.stderr)),
-        Err(_) => skip("no C compiler"),
     }
 }
 

@@ -7,43 +7,12 @@ mod pcsc;
 mod support;
 
 use std::io::Write;
-use std::path::PathBuf;
 use std::process::{Command, Stdio};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::JoinHandle;
 
 use cancuoc::issue::Location;
-use cancuoc::softcard::{SoftCard, vpcd};
-use pcsc::{PcscStack, VPCD, wait_until};
+use pcsc::{PcscStack, wait_until};
+use support::plugged::Plugged;
 use support::{Issuer, IssuerKeys};
-
-/// A card plugged into the virtual reader until this is dropped.
-struct Plugged {
-    stop: Arc<AtomicBool>,
-    thread: Option<JoinHandle<()>>,
-}
-
-impl Plugged {
-    fn new(path: PathBuf) -> Self {
-        let stop = Arc::new(AtomicBool::new(false));
-        let flag = stop.clone();
-        let serve = move || {
-            let mut card = SoftCard::open(&path).unwrap();
-            vpcd::serve(&mut card, VPCD, &flag, |_| {}).unwrap();
-        };
-        Self { stop, thread: Some(std::thread::spawn(serve)) }
-    }
-}
-
-impl Drop for Plugged {
-    fn drop(&mut self) {
-        self.stop.store(true, Ordering::Relaxed);
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
-    }
-}
 
 /// Runs a tool with text on its standard input.
 fn run(tool: &str, arguments: &[&str], input: &str) -> Option<String> {

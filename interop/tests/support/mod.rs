@@ -2,6 +2,9 @@
 //! implementations.
 #![allow(dead_code)] // each test binary uses a part
 
+pub mod compiled;
+pub mod plugged;
+
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
