@@ -7,7 +7,7 @@ use rand_core::CryptoRng;
 use serde::Serialize;
 
 use super::bac::Bac;
-use super::pace::{Pace, PaceParameters, PacePassword};
+use super::pace::{ChipAuthenticationMappingEvidence, Pace, PaceParameters, PacePassword};
 use super::reading::{FileRead, FileReader, ReadLimits};
 use super::session::Session;
 use super::{TerminalError, commands};
@@ -73,6 +73,10 @@ pub struct AccessOutcome {
     /// EF.CardAccess as read, for comparison with DG14; none where it was not read or is absent.
     #[serde(skip)]
     pub card_access: Option<Vec<u8>>,
+    /// What the chip sent to prove itself in PACE with Chip Authentication Mapping; judged by
+    /// [`verify_cam`](super::pace::verify_cam) with a key that Passive Authentication has bound.
+    #[serde(skip)]
+    pub chip_authentication_mapping: Option<ChipAuthenticationMappingEvidence>,
 }
 
 /// Opens the card and selects the LDS1 application, by the plan.
@@ -132,6 +136,7 @@ fn open_with_pace<T: CardTransport>(
         password: name,
         downgraded: false,
         card_access,
+        chip_authentication_mapping: None,
     })
 }
 
@@ -156,6 +161,7 @@ fn open_with_bac<T: CardTransport>(
         password: "MRZ",
         downgraded,
         card_access,
+        chip_authentication_mapping: None,
     })
 }
 

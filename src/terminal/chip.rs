@@ -105,6 +105,9 @@ pub struct ChipReading {
     pub access: AccessOutcome,
     /// EF.ATR/INFO, where it was read.
     pub atr_info: Option<Vec<u8>>,
+    /// EF.CardSecurity, where it was read: after PACE with Chip Authentication Mapping, and where
+    /// the card has one.
+    pub card_security: Option<Vec<u8>>,
     /// The files of the LDS1 application in the order of reading.
     pub files: Vec<ChipFile>,
     /// Chip Authentication.
@@ -169,6 +172,7 @@ pub fn read_chip<T: CardTransport>(
     Ok(ChipReading {
         access,
         atr_info,
+        card_security: None,
         files: found,
         chip_authentication,
         active_authentication,

@@ -1,5 +1,13 @@
 //! PACE, terminal side: ECDH with Generic Mapping (ICAO 9303-11 §4.4, BSI TR-03110-2 §3.2).
 
+mod chip_authentication_mapping;
+#[cfg(test)]
+mod testing;
+
+pub use chip_authentication_mapping::{
+    ChipAuthenticationMappingError, ChipAuthenticationMappingEvidence, verify_cam,
+};
+
 use cancuoc_primitives::cipher::{BlockCipher, cbc_decrypt, cmac, retail_mac};
 use cancuoc_primitives::curve::{Curve, Point, SecretScalar};
 use rand_core::CryptoRng;
