@@ -50,6 +50,9 @@ struct CscaArguments {
     /// Key: a curve (P-256, brainpoolP384r1, …) or rsa-2048, rsa-3072, rsa-4096.
     #[arg(long, value_name = "KEY", default_value = "brainpoolP384r1", value_parser = key_kind)]
     key: KeyKind,
+    /// Sign by RSASSA-PSS, with an RSA key.
+    #[arg(long)]
+    pss: bool,
     /// Write the curve by all its numbers instead of its name.
     #[arg(long)]
     explicit_parameters: bool,
@@ -65,7 +68,7 @@ struct CscaArguments {
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \
     cancuoc pki ds --issuer pki/ --password env:PW\n  \
-    cancuoc pki ds --issuer pki/ --key rsa-3072 --password -")]
+    cancuoc pki ds --issuer pki/ --key rsa-3072 --pss --password -")]
 struct DsArguments {
     /// Folder of the CA.
     #[arg(long, value_name = "DIR")]
@@ -73,6 +76,9 @@ struct DsArguments {
     /// Key: a curve (P-256, brainpoolP384r1, …) or rsa-2048, rsa-3072, rsa-4096.
     #[arg(long, value_name = "KEY", default_value = "P-256", value_parser = key_kind)]
     key: KeyKind,
+    /// Sign by RSASSA-PSS, with an RSA key.
+    #[arg(long)]
+    pss: bool,
     /// Common name.
     #[arg(long, value_name = "NAME", default_value = "Document Signer")]
     name: String,
@@ -130,6 +136,14 @@ fn random() -> rand_core::UnwrapErr<getrandom::SysRng> {
     rand_core::UnwrapErr(getrandom::SysRng)
 }
 
+/// Makes a key; its file keeps the choice of PSS.
+fn generate(kind: KeyKind, pss: bool) -> Result<SoftwareKey, Failure> {
+    if pss && matches!(kind, KeyKind::Ec(_)) {
+        return Err(Failure::usage("--pss: --key rsa-2048, rsa-3072, rsa-4096"));
+    }
+    SoftwareKey::generate(kind, pss, &mut random()).map_err(|e| bad(&e))
+}
+
 /// Writes a new file; one that is there already is not touched.
 fn write_new(path: &Path, content: &[u8]) -> Result<(), Failure> {
     use std::io::Write;
@@ -172,7 +186,7 @@ fn csca(context: &Context, arguments: &CscaArguments) -> Result<ExitStatus, Fail
     output::create_private_folder(folder).map_err(|e| Failure::file(folder, &e))?;
     let directory = IssuerDirectory::new(folder);
     let now = Timestamp::now();
-    let key = SoftwareKey::generate(arguments.key, false, &mut random()).map_err(|e| bad(&e))?;
+    let key = generate(arguments.key, arguments.pss)?;
     let name = country_name(&arguments.country, &arguments.organization, &arguments.name);
     let public_key = key.public_key();
     let form =
@@ -215,7 +229,7 @@ fn ds(context: &Context, arguments: &DsArguments) -> Result<ExitStatus, Failure>
     let directory = IssuerDirectory::new(&arguments.issuer);
     let (csca, authority) = authority(&directory, &password)?;
     let country = country_of_name(&authority.subject).unwrap_or_default();
-    let key = SoftwareKey::generate(arguments.key, false, &mut random()).map_err(|e| bad(&e))?;
+    let key = generate(arguments.key, arguments.pss)?;
     let request = CertificateRequest {
         kind: CertificateKind::DocumentSigner,
         serial: &issuing::serial(&mut random()),

@@ -2,9 +2,10 @@
 
 use cancuoc_primitives::CryptoRng;
 use cancuoc_primitives::curve::{Curve, SecretScalar};
-use cancuoc_primitives::ecdsa::{EcdsaSignature, sign_prehashed};
+use cancuoc_primitives::ecdsa::{EcdsaSignature, SignatureError, sign_prehashed};
 use cancuoc_primitives::hash::HashAlgorithm;
 use cancuoc_primitives::rsa::RsaPrivateKey;
+use const_oid::db::rfc5912::{ID_EC_PUBLIC_KEY, ID_RSASSA_PSS, RSA_ENCRYPTION};
 use der::Decode;
 use pkcs8::{EncryptedPrivateKeyInfoRef, PrivateKeyInfoRef};
 use thiserror::Error;
@@ -116,10 +117,28 @@ impl SoftwareKey {
         Self::with_default_algorithm(self.secret, pss)
     }
 
+    /// The same key with another algorithm. Its file records the choice of PSS and the hash of
+    /// it; where the hash of ECDSA or PKCS#1 v1.5 is another than the key's size suggests, what
+    /// is published with the key tells it.
+    ///
+    /// # Errors
+    /// [`KeyError::Unsupported`] for an algorithm of another kind of key, and for a PSS salt of
+    /// another length than the hash's.
+    pub fn with_algorithm(self, algorithm: SignatureAlgorithm) -> Result<Self, KeyError> {
+        let fits = match (&self.secret, algorithm) {
+            (Secret::Ec(_), SignatureAlgorithm::Ecdsa(_) | SignatureAlgorithm::EcdsaPlain(_))
+            | (Secret::Rsa(_), SignatureAlgorithm::RsaPkcs1(_)) => true,
+            (Secret::Rsa(_), SignatureAlgorithm::RsaPss { hash, salt_len }) => {
+                salt_len == hash.output_len()
+            }
+            _ => false,
+        };
+        if fits { Ok(Self { algorithm, ..self }) } else { Err(KeyError::Unsupported) }
+    }
+
     /// PrivateKeyInfo in DER, not encrypted.
     fn to_private_key_info(&self) -> Result<Zeroizing<Vec<u8>>, KeyError> {
-        let spki = self.public_key().to_spki_der(ParameterForm::Named);
-        let algorithm = Element::parse(FILE, &spki)?.children().any()?.raw().to_vec();
+        let algorithm = self.key_algorithm()?;
         let key = Zeroizing::new(match &self.secret {
             Secret::Ec(scalar) => {
                 let public = write::bits(scalar.public_point().as_bytes());
@@ -134,19 +153,30 @@ impl SoftwareKey {
         Ok(Zeroizing::new(write::sequence(&[&write::integer(0), &algorithm, &write::octets(&key)])))
     }
 
+    /// AlgorithmIdentifier of the key: id-RSASSA-PSS with its parameters for a key that signs so
+    /// (RFC 4055 §1.2), else the one of its SubjectPublicKeyInfo.
+    fn key_algorithm(&self) -> Result<Vec<u8>, KeyError> {
+        if matches!(self.algorithm, SignatureAlgorithm::RsaPss { .. }) {
+            return Ok(self.algorithm.to_der());
+        }
+        let spki = self.public_key().to_spki_der(ParameterForm::Named);
+        Ok(Element::parse(FILE, &spki)?.children().any()?.raw().to_vec())
+    }
+
     fn from_private_key_info(bytes: &[u8]) -> Result<Self, KeyError> {
         let mut children = Element::parse(FILE, bytes)?.expect(tag::SEQUENCE)?.children();
         children.any()?.small_integer()?;
-        let mut algorithm = children.tagged(tag::SEQUENCE)?.children();
+        let identifier = children.tagged(tag::SEQUENCE)?;
+        let mut algorithm = identifier.children();
         let key = children.any()?.octets()?;
         let kind = algorithm.any()?.oid()?;
         let mut fields = Element::parse("private key", key)?.expect(tag::SEQUENCE)?.children();
         fields.any()?.small_integer()?;
-        let secret = if kind == const_oid::db::rfc5912::ID_EC_PUBLIC_KEY {
+        let secret = if kind == ID_EC_PUBLIC_KEY {
             let curve = Curve::from_oid(&algorithm.any()?.oid()?).ok_or(KeyError::Unsupported)?;
             let scalar = SecretScalar::from_bytes(curve, fields.any()?.octets()?);
             Secret::Ec(scalar.map_err(|_| KeyError::Unsupported)?)
-        } else if kind == const_oid::db::rfc5912::RSA_ENCRYPTION {
+        } else if kind == RSA_ENCRYPTION || kind == ID_RSASSA_PSS {
             let mut number = || fields.any().and_then(|f| f.positive_integer());
             let (n, e, d, p, q) = (number()?, number()?, number()?, number()?, number()?);
             let key = RsaPrivateKey::from_components(n, e, d, &[p, q]);
@@ -154,7 +184,13 @@ impl SoftwareKey {
         } else {
             return Err(KeyError::Unsupported);
         };
-        Ok(Self::with_default_algorithm(secret, false))
+        let key = Self::with_default_algorithm(secret, kind == ID_RSASSA_PSS);
+        // Without parameters a PSS key may sign with any (RFC 4055 §1.2).
+        if kind != ID_RSASSA_PSS || algorithm.next_element()?.is_none() {
+            return Ok(key);
+        }
+        let signs_with = SignatureAlgorithm::from_der(identifier.raw(), None);
+        key.with_algorithm(signs_with.map_err(|_| KeyError::Unsupported)?)
     }
 
     /// EncryptedPrivateKeyInfo in DER: scrypt and AES-256-CBC.
@@ -187,6 +223,18 @@ impl SoftwareKey {
     }
 }
 
+/// The signature as the algorithm wants it: `r || s` or DER.
+fn ecdsa_bytes(
+    curve: Curve,
+    algorithm: SignatureAlgorithm,
+    signature: &EcdsaSignature,
+) -> Result<Vec<u8>, SignatureError> {
+    match algorithm {
+        SignatureAlgorithm::EcdsaPlain(_) => signature.to_plain(curve),
+        _ => signature.to_der(),
+    }
+}
+
 /// RSAPrivateKey (RFC 8017 §A.1.2) with its CRT numbers.
 fn rsa_private_key(key: &RsaPrivateKey) -> Result<Vec<u8>, KeyError> {
     let c = key.components().map_err(|_| KeyError::Unsupported)?;
@@ -212,8 +260,8 @@ impl Signer for SoftwareKey {
         let hash = self.algorithm.hash();
         let digest = hash.digest(message);
         match (&self.secret, self.algorithm) {
-            (Secret::Ec(key), _) => sign_prehashed(key, &digest, random)
-                .and_then(|signature: EcdsaSignature| signature.to_der()),
+            (Secret::Ec(key), algorithm) => sign_prehashed(key, &digest, random)
+                .and_then(|signature| ecdsa_bytes(key.curve(), algorithm, &signature)),
             (Secret::Rsa(key), SignatureAlgorithm::RsaPss { .. }) => {
                 key.sign_pss(hash, &digest, random)
             }

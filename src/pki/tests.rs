@@ -1,6 +1,7 @@
 use super::*;
-use crate::lds::{ParameterForm, PublicKey};
+use crate::lds::{ParameterForm, PublicKey, SignatureAlgorithm};
 use cancuoc_primitives::curve::Curve;
+use cancuoc_primitives::hash::HashAlgorithm;
 use der::Decode;
 use jiff::Timestamp;
 use std::process::Command;
@@ -24,7 +25,15 @@ fn validity() -> Validity {
 
 /// A country signing CA and one of its document signers.
 fn issuer(kind: KeyKind, parameters: ParameterForm) -> (SoftwareKey, Vec<u8>, Vec<u8>) {
-    let csca = SoftwareKey::generate(kind, false, &mut random()).unwrap();
+    issuer_with(kind, false, parameters)
+}
+
+fn issuer_with(
+    kind: KeyKind,
+    pss: bool,
+    parameters: ParameterForm,
+) -> (SoftwareKey, Vec<u8>, Vec<u8>) {
+    let csca = SoftwareKey::generate(kind, pss, &mut random()).unwrap();
     let name = country_name("VN", "Specimen", "CSCA test");
     let request = CertificateRequest {
         kind: CertificateKind::CscaRoot,
@@ -83,6 +92,35 @@ fn signatures_of_all_kinds_verify() {
     }
 }
 
+#[test]
+fn a_key_file_keeps_the_choice_of_pss_and_its_hash() {
+    let key = SoftwareKey::generate(KeyKind::Rsa(2048), true, &mut random()).unwrap();
+    let strong = SignatureAlgorithm::RsaPss { hash: HashAlgorithm::Sha512, salt_len: 64 };
+    for algorithm in [key.algorithm(), strong] {
+        let key = key.clone().with_algorithm(algorithm).unwrap();
+        let file = key.encrypt("right", &mut random()).unwrap();
+        let again = SoftwareKey::decrypt(&file, "right").unwrap();
+        assert_eq!(again.algorithm(), algorithm);
+        let signature = again.sign(b"message", &mut random()).unwrap();
+        assert_eq!(algorithm.verify(&key.public_key(), b"message", &signature), Ok(()));
+    }
+}
+
+#[test]
+fn a_key_takes_no_algorithm_of_another_kind() {
+    let ec = SoftwareKey::generate(KeyKind::Ec(Curve::P256), false, &mut random()).unwrap();
+    let rsa = SoftwareKey::generate(KeyKind::Rsa(2048), false, &mut random()).unwrap();
+    let pkcs1 = SignatureAlgorithm::RsaPkcs1(HashAlgorithm::Sha256);
+    let plain = SignatureAlgorithm::EcdsaPlain(HashAlgorithm::Sha256);
+    let short_salt = SignatureAlgorithm::RsaPss { hash: HashAlgorithm::Sha256, salt_len: 20 };
+    assert_eq!(ec.clone().with_algorithm(pkcs1).unwrap_err(), KeyError::Unsupported);
+    assert_eq!(rsa.clone().with_algorithm(plain).unwrap_err(), KeyError::Unsupported);
+    assert_eq!(rsa.with_algorithm(short_salt).unwrap_err(), KeyError::Unsupported);
+    let signature = ec.clone().with_algorithm(plain).unwrap().sign(b"m", &mut random()).unwrap();
+    assert_eq!(signature.len(), 64);
+    assert_eq!(plain.verify(&ec.public_key(), b"m", &signature), Ok(()));
+}
+
 /// Runs openssl on files; `None` where it is not installed.
 fn openssl(arguments: &[&str]) -> Option<(bool, String)> {
     let output = Command::new("openssl").args(arguments).output().ok()?;
@@ -92,13 +130,14 @@ fn openssl(arguments: &[&str]) -> Option<(bool, String)> {
 
 #[test]
 fn openssl_accepts_certificates_lists_and_keys() {
-    for (kind, parameters) in [
-        (KeyKind::Ec(Curve::BrainpoolP512r1), ParameterForm::Named),
-        (KeyKind::Rsa(2048), ParameterForm::Named),
+    for (kind, pss) in [
+        (KeyKind::Ec(Curve::BrainpoolP512r1), false),
+        (KeyKind::Rsa(2048), false),
+        (KeyKind::Rsa(2048), true),
     ] {
         let folder = tempfile::tempdir().unwrap();
         let file = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
-        let (csca, root, ds) = issuer(kind, parameters);
+        let (csca, root, ds) = issuer_with(kind, pss, ParameterForm::Named);
         let name = country_name("VN", "Specimen", "CSCA test");
         let revoked =
             RevokedCertificate { serial: vec![0x80, 2], since: moment("2026-06-01T00:00:00Z") };
