@@ -14,8 +14,8 @@ use cancuoc::globalplatform::personalize::{
 use cancuoc::globalplatform::read_back::TerminalInspection;
 use cancuoc::globalplatform::{GlobalPlatformError, KeySet, SecurityLevel, session};
 use cancuoc::issue::{
-    AccessRule, ActiveAuthenticationKey, CardImage, ChipAuthenticationKey, ImageFile, Location,
-    PaceConfiguration,
+    AccessRule, ActiveAuthenticationKey, CardImage, ChipAuthenticationKey, ChipKeyUse, ImageFile,
+    Location, PaceConfiguration,
 };
 use cancuoc::lds::{
     ChipAuthenticationInfo, ChipAuthenticationPublicKeyInfo, KeyAgreement, Mapping, PaceInfo,
@@ -117,9 +117,11 @@ fn image(wanted: &Wanted) -> CardImage {
         chip_authentication: vec![ChipAuthenticationKey {
             protocol: ChipAuthenticationInfo::protocol_oid(KeyAgreement::Ecdh, BlockCipher::Aes128),
             key_id: None,
+            uses: ChipKeyUse::ANY,
             key: chip,
         }],
         active_authentication: Some(active),
+        ..CardImage::default()
     }
 }
 

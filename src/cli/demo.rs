@@ -151,7 +151,7 @@ impl Demo<'_> {
             self.heading(heading)?;
             let fake = ForgedIssuer { csca: &issuer.csca, name: &issuer.csca_name, country: "VN" };
             // The same data once more, with the same keys: a forger changes one thing.
-            let mut image = issuing::copy_image(&image);
+            let mut image = image.clone();
             forgery
                 .apply(&mut image, fake, now, &mut random)
                 .map_err(|e| Failure::from_error(ExitStatus::BadInput, &e))?;

@@ -9,7 +9,7 @@ use crate::globalplatform::KeySet;
 use crate::globalplatform::personalize::{
     Inspection, ReadBack, ReadBackError, Report, Settings, personalize,
 };
-use crate::issue::{ActiveAuthenticationKey, CardImage, ChipAuthenticationKey};
+use crate::issue::CardImage;
 use crate::lds::ParameterForm;
 use crate::pki::{
     CertificateKind, CertificateRequest, KeyKind, Signer, SoftwareKey, Validity, country_name,
@@ -111,32 +111,6 @@ pub(super) fn validity(now: Timestamp, days: i64, key_days: i64) -> Validity {
 
 fn later(now: Timestamp, days: i64) -> Timestamp {
     now.saturating_add(SignedDuration::from_hours(24 * days)).unwrap_or(now)
-}
-
-/// The same image once more, keys included.
-pub(super) fn copy_image(image: &CardImage) -> CardImage {
-    let chip = |ca: &ChipAuthenticationKey| ChipAuthenticationKey {
-        protocol: ca.protocol,
-        key_id: ca.key_id.clone(),
-        key: ca.key.clone(),
-    };
-    let active = |aa: &ActiveAuthenticationKey| match aa {
-        ActiveAuthenticationKey::Ecdsa { key, hash } => {
-            ActiveAuthenticationKey::Ecdsa { key: key.clone(), hash: *hash }
-        }
-        ActiveAuthenticationKey::Rsa { key, hash } => {
-            ActiveAuthenticationKey::Rsa { key: key.clone(), hash: *hash }
-        }
-    };
-    CardImage {
-        files: image.files.clone(),
-        mrz_key: image.mrz_key.clone(),
-        can: image.can.clone(),
-        bac: image.bac,
-        pace: image.pace.clone(),
-        chip_authentication: image.chip_authentication.iter().map(chip).collect(),
-        active_authentication: image.active_authentication.as_ref().map(active),
-    }
 }
 
 /// Writes an image onto a software card with the test keys, and locks it.

@@ -38,6 +38,12 @@ pub enum AccessError {
         /// Position, from 1.
         position: usize,
     },
+    /// A PIN is four to twelve digits.
+    #[error("a PIN has 4 to 12 digits")]
+    PinFormat,
+    /// A PUK is four to sixteen digits.
+    #[error("a PUK has 4 to 16 digits")]
+    PukFormat,
     /// A document number has 1 to 22 characters.
     #[error("a document number has 1 to 22 characters; this has {length}")]
     DocumentNumberLength {
@@ -65,6 +71,8 @@ impl ErrorCode for AccessError {
                 "personal_number_invalid"
             }
             Self::CanLength { .. } | Self::CanCharacter { .. } => "can_invalid",
+            Self::PinFormat => "pin_invalid",
+            Self::PukFormat => "puk_invalid",
             Self::DocumentNumberLength { .. } | Self::DocumentNumberCharacter { .. } => {
                 "document_number_invalid"
             }
@@ -186,6 +194,58 @@ impl PartialEq for Can {
 
 impl Eq for Can {}
 
+/// Passwords of digits that differ in their lengths.
+macro_rules! digits {
+    ($(#[$doc:meta])* $name:ident, $lengths:expr, $error:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, Zeroize, ZeroizeOnDrop)]
+        pub struct $name(String);
+
+        impl $name {
+            /// How many digits it may have.
+            pub const LENGTHS: core::ops::RangeInclusive<usize> = $lengths;
+
+            /// Reads the digits; surrounding white space is ignored.
+            ///
+            /// # Errors
+            /// [`AccessError`] for another number of characters, or one that is no digit.
+            pub fn new(text: &str) -> Result<Self, AccessError> {
+                let text = text.trim();
+                let digits = text.bytes().all(|b| b.is_ascii_digit());
+                if !digits || !Self::LENGTHS.contains(&text.len()) {
+                    return Err(AccessError::$error);
+                }
+                Ok(Self(text.to_owned()))
+            }
+
+            /// The digits as ASCII, which is how PACE hashes them (ICAO 9303-11 §9.7.3).
+            #[must_use]
+            pub fn as_bytes(&self) -> &[u8] {
+                self.0.as_bytes()
+            }
+        }
+
+        /// Constant-time.
+        impl PartialEq for $name {
+            fn eq(&self, other: &Self) -> bool {
+                self.as_bytes().ct_eq(other.as_bytes()).into()
+            }
+        }
+
+        impl Eq for $name {}
+    };
+}
+
+digits! {
+    /// The PIN of PACE, which only the holder knows (BSI TR-03110-2 §2.3): 4 to 12 digits.
+    Pin, 4..=12, PinFormat
+}
+
+digits! {
+    /// The PUK, which unblocks the PIN (BSI TR-03110-2 §2.3): 4 to 16 digits.
+    Puk, 4..=16, PukFormat
+}
+
 /// The document number of the MRZ, without filler characters at its end.
 #[derive(Clone, PartialEq, Eq, Zeroize, ZeroizeOnDrop)]
 pub struct DocumentNumber(String);
@@ -275,7 +335,7 @@ macro_rules! redacted {
     )*};
 }
 
-redacted!(PersonalNumber, Can, DocumentNumber, MrzKey);
+redacted!(PersonalNumber, Can, Pin, Puk, DocumentNumber, MrzKey);
 
 #[cfg(test)]
 mod tests {

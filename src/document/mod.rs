@@ -10,7 +10,7 @@ pub mod name;
 pub mod profile;
 pub mod qr;
 
-pub use access::{AccessError, Can, DocumentNumber, MrzKey, PersonalNumber};
+pub use access::{AccessError, Can, DocumentNumber, MrzKey, PersonalNumber, Pin, Puk};
 pub use date::PartialDate;
 pub use dg13::Dg13;
 pub use keys::AccessKeys;

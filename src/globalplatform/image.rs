@@ -6,7 +6,9 @@ use zeroize::Zeroizing;
 
 use super::dgi::DataGrouping;
 use crate::apdu::tlv::{self, Tag};
-use crate::issue::{AccessRule, ActiveAuthenticationKey, CardImage, ImageFile, Location};
+use crate::issue::{
+    AccessRule, ActiveAuthenticationKey, CardImage, ChipKeyUse, ImageFile, Location,
+};
 
 /// Creates a file.
 pub const CREATE_FILE: u16 = 0x0101;
@@ -16,7 +18,11 @@ pub const WRITE_FILE: u16 = 0x0102;
 pub const MRZ_KEY: u16 = 0x0201;
 /// The card access number.
 pub const CARD_ACCESS_NUMBER: u16 = 0x0202;
-/// A key of Chip Authentication.
+/// The PIN and its tries.
+pub const PIN: u16 = 0x0203;
+/// The PUK and its tries.
+pub const PUK: u16 = 0x0204;
+/// A key of Chip Authentication or PACE-CAM.
 pub const CHIP_AUTHENTICATION_KEY: u16 = 0x0301;
 /// The key of Active Authentication, ECDSA.
 pub const ACTIVE_AUTHENTICATION_ECDSA: u16 = 0x0302;
@@ -24,6 +30,12 @@ pub const ACTIVE_AUTHENTICATION_ECDSA: u16 = 0x0302;
 pub const ACTIVE_AUTHENTICATION_RSA: u16 = 0x0303;
 /// Which protocols the card offers.
 pub const PROTOCOLS: u16 = 0x0401;
+/// A certificate of a country verifying CA that the card trusts.
+pub const TRUST_POINT: u16 = 0x0501;
+/// The date that the card takes for today.
+pub const CARD_DATE: u16 = 0x0502;
+/// Names the chip for Terminal Authentication after BAC.
+pub const CHIP_IDENTIFIER: u16 = 0x0503;
 /// Makes files readable; personalisation stays possible.
 pub const ACTIVATE: u16 = 0x0F01;
 /// Ends personalisation for ever.
@@ -69,6 +81,7 @@ impl crate::error::ErrorCode for ImageError {
 pub fn groupings(image: &CardImage) -> Result<Vec<DataGrouping>, ImageError> {
     let mut list = secrets(image)?;
     list.push(DataGrouping::new(PROTOCOLS, protocols(image)));
+    list.extend(terminal_authentication(image));
     for (index, file) in image.files.iter().enumerate() {
         let same = |other: &ImageFile| other.location == file.location && other.fid == file.fid;
         if image.files[..index].iter().any(same) {
@@ -115,12 +128,26 @@ fn secrets(image: &CardImage) -> Result<Vec<DataGrouping>, ImageError> {
         let digits = Zeroizing::new(can.as_bytes().to_vec());
         list.push(DataGrouping::secret(CARD_ACCESS_NUMBER, digits));
     }
+    let with_tries = |digits: &[u8], tries: u8| {
+        let mut value = object(0x81, digits);
+        append(&mut value, object(0x82, &[tries]));
+        value
+    };
+    if let Some((pin, tries)) = &image.pin {
+        list.push(DataGrouping::secret(PIN, with_tries(pin.as_bytes(), *tries)));
+    }
+    if let Some((puk, tries)) = &image.puk {
+        list.push(DataGrouping::secret(PUK, with_tries(puk.as_bytes(), *tries)));
+    }
     for chip in &image.chip_authentication {
         let mut value = object(0x80, &[chip.key.curve().domain_parameter_id()]);
         if let Some(id) = &chip.key_id {
             append(&mut value, object(0x82, id));
         }
         append(&mut value, object(0x83, &chip.key.to_bytes()));
+        if chip.uses != ChipKeyUse::ANY {
+            append(&mut value, object(0x87, &[key_use(chip.uses)]));
+        }
         list.push(DataGrouping::secret(CHIP_AUTHENTICATION_KEY, value));
     }
     match &image.active_authentication {
@@ -145,21 +172,55 @@ fn secrets(image: &CardImage) -> Result<Vec<DataGrouping>, ImageError> {
     Ok(list)
 }
 
+/// Bits of what a chip key is for.
+const fn key_use(uses: ChipKeyUse) -> u8 {
+    (uses.chip_authentication as u8) | (uses.pace_cam as u8) << 1
+}
+
 fn protocols(image: &CardImage) -> Vec<u8> {
+    let chip_authentication =
+        || image.chip_authentication.iter().filter(|key| key.uses.chip_authentication);
     let flag = |set: bool, bit: u8| if set { bit } else { 0 };
     let flags = flag(image.bac, 0x01)
         | flag(!image.pace.is_empty(), 0x02)
-        | flag(!image.chip_authentication.is_empty(), 0x04)
-        | flag(image.active_authentication.is_some(), 0x08);
+        | flag(chip_authentication().next().is_some(), 0x04)
+        | flag(image.active_authentication.is_some(), 0x08)
+        | flag(image.terminal_authentication.is_some(), 0x10);
     let mut value = object(0x80, &[flags]).to_vec();
     for pace in &image.pace {
         let info = [pace.protocol.as_bytes(), &[pace.domain_parameter_id]].concat();
         value.extend_from_slice(&object(0x81, &info));
     }
-    for chip in &image.chip_authentication {
-        value.extend_from_slice(&object(0x82, chip.protocol.as_bytes()));
+    let mut named = Vec::new();
+    for chip in chip_authentication() {
+        // Several keys may have the same protocol.
+        if !named.contains(&chip.protocol) {
+            named.push(chip.protocol);
+            value.extend_from_slice(&object(0x82, chip.protocol.as_bytes()));
+        }
+    }
+    for own in &image.domain_parameters {
+        value.extend_from_slice(&object(0x85, &[own.id, own.domain_parameter_id]));
     }
     value
+}
+
+fn terminal_authentication(image: &CardImage) -> Vec<DataGrouping> {
+    let Some(start) = &image.terminal_authentication else { return Vec::new() };
+    let points = start.trust_points.iter();
+    let mut list: Vec<_> =
+        points.map(|point| DataGrouping::new(TRUST_POINT, point.as_slice())).collect();
+    list.push(DataGrouping::new(CARD_DATE, date_digits(start.date)));
+    list.push(DataGrouping::new(CHIP_IDENTIFIER, start.chip_identifier.as_bytes()));
+    list
+}
+
+/// YYMMDD, a digit in each byte, as CV certificates have it (BSI TR-03110-3 §D.2.1.3).
+fn date_digits(date: jiff::civil::Date) -> [u8; 6] {
+    let two = |n: i16| [n / 10 % 10, n % 10].map(|digit| digit.unsigned_abs() as u8);
+    let ([y1, y2], [m1, m2], [d1, d2]) =
+        (two(date.year()), two(date.month().into()), two(date.day().into()));
+    [y1, y2, m1, m2, d1, d2]
 }
 
 const fn hash_number(hash: HashAlgorithm) -> u8 {
@@ -198,8 +259,10 @@ pub fn encoded_length(groupings: &[DataGrouping]) -> usize {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use crate::document::Can;
-    use crate::issue::{ChipAuthenticationKey, PaceConfiguration};
+    use crate::document::{Can, Pin, Puk};
+    use crate::issue::{
+        ChipAuthenticationKey, ExplicitDomainParameters, PaceConfiguration, TerminalAuthentication,
+    };
     use cancuoc_primitives::curve::{Curve, SecretScalar};
     use const_oid::ObjectIdentifier;
     use hex_literal::hex;
@@ -230,12 +293,14 @@ pub(crate) mod tests {
             chip_authentication: vec![ChipAuthenticationKey {
                 protocol: oid("0.4.0.127.0.7.2.2.3.2.2"),
                 key_id: Some(vec![1]),
+                uses: ChipKeyUse::ANY,
                 key: scalar.clone(),
             }],
             active_authentication: Some(ActiveAuthenticationKey::Ecdsa {
                 key: scalar,
                 hash: HashAlgorithm::Sha256,
             }),
+            ..CardImage::default()
         }
     }
 
@@ -276,6 +341,57 @@ pub(crate) mod tests {
             *find(&list, PROTOCOLS).value,
             hex!("80 01 0F 81 0B 04007F00070202040202 0D 82 0A 04007F00070202030202")
         );
+    }
+
+    #[test]
+    fn says_which_key_is_for_what_where_not_for_both() {
+        let mut image = image();
+        image.chip_authentication[0].uses =
+            ChipKeyUse { chip_authentication: false, pace_cam: true };
+        let list = groupings(&image).unwrap();
+        assert!(find(&list, CHIP_AUTHENTICATION_KEY).value.ends_with(&hex!("87 01 02")));
+        // A key for PACE-CAM alone switches no Chip Authentication on.
+        assert_eq!(find(&list, PROTOCOLS).value[..3], hex!("80 01 0B"));
+        assert!(!find(&list, PROTOCOLS).value.contains(&0x82));
+    }
+
+    #[test]
+    fn names_explicit_domain_parameters() {
+        let mut image = image();
+        image
+            .domain_parameters
+            .push(ExplicitDomainParameters { id: 0x20, domain_parameter_id: 16 });
+        let list = groupings(&image).unwrap();
+        assert!(find(&list, PROTOCOLS).value.ends_with(&hex!("85 02 20 10")));
+    }
+
+    #[test]
+    fn writes_pin_and_puk_with_their_tries_as_secrets() {
+        let mut image = image();
+        image.pin = Some((Pin::new("123456").unwrap(), 3));
+        image.puk = Some((Puk::new("0123456789").unwrap(), 10));
+        let list = groupings(&image).unwrap();
+        let (pin, puk) = (find(&list, PIN), find(&list, PUK));
+        assert!(pin.secret && puk.secret);
+        assert_eq!(*pin.value, hex!("81 06 313233343536 82 01 03"));
+        assert_eq!(*puk.value, hex!("81 0A 30313233343536373839 82 01 0A"));
+    }
+
+    #[test]
+    fn writes_what_terminal_authentication_starts_from() {
+        let mut image = image();
+        image.terminal_authentication = Some(TerminalAuthentication {
+            trust_points: vec![hex!("7F2100").to_vec(), hex!("7F210100").to_vec()],
+            date: jiff::civil::date(2026, 11, 4),
+            chip_identifier: Zeroizing::new("2000000185".to_owned()),
+        });
+        let list = groupings(&image).unwrap();
+        let points: Vec<_> = list.iter().filter(|g| g.identifier == TRUST_POINT).collect();
+        assert_eq!(points[0].value[..], hex!("7F2100"));
+        assert_eq!(points[1].value[..], hex!("7F210100"));
+        assert_eq!(*find(&list, CARD_DATE).value, [2, 6, 1, 1, 0, 4]);
+        assert_eq!(*find(&list, CHIP_IDENTIFIER).value, *b"2000000185");
+        assert_eq!(find(&list, PROTOCOLS).value[..3], hex!("80 01 1F"));
     }
 
     #[test]

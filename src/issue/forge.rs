@@ -142,6 +142,7 @@ fn forget_keys(image: &mut CardImage, random: &mut dyn CryptoRng) -> Result<(), 
         *ca = ChipAuthenticationKey {
             protocol: ca.protocol,
             key_id: ca.key_id.clone(),
+            uses: ca.uses,
             key: SecretScalar::random(ca.key.curve(), random),
         };
     }

@@ -8,8 +8,8 @@ pub mod record;
 
 pub use finding::{Finding, Severity};
 pub use image::{
-    AccessRule, ActiveAuthenticationKey, CardImage, ChipAuthenticationKey, ImageFile, Location,
-    PaceConfiguration,
+    AccessRule, ActiveAuthenticationKey, CardImage, ChipAuthenticationKey, ChipKeyUse,
+    ExplicitDomainParameters, ImageFile, Location, PaceConfiguration, TerminalAuthentication,
 };
 pub use prepare::{DocumentSigner, PrepareError, prepare};
-pub use record::{LoadError, Loader, Record, Review, check, review};
+pub use record::{LoadError, Loader, Record, Review, Terms, check, review, review_with};

@@ -11,8 +11,10 @@ use crate::apdu::tlv::Tag;
 mod check;
 #[cfg(test)]
 mod tests;
+mod write;
 
 pub use check::{CheckedSigner, SignedDataFault};
+pub use write::SignedContent;
 
 /// id-signedData.
 pub(super) const SIGNED_DATA: ObjectIdentifier =

@@ -22,7 +22,8 @@ pub use asn1::{Element, tag, write};
 pub use atr_info::AtrInfo;
 pub use certificate::{CertificateExtension, CertificateParts};
 pub use cms::{
-    CheckedSigner, SignedAttributes, SignedData, SignedDataFault, SignerIdentifier, SignerInfo,
+    CheckedSigner, SignedAttributes, SignedContent, SignedData, SignedDataFault, SignerIdentifier,
+    SignerInfo,
 };
 pub use com::Com;
 pub use data_group::{

@@ -258,6 +258,21 @@ impl PaceProtocol {
     }
 }
 
+impl PaceDomainParameterInfo {
+    /// The info of a mapping, `id-PACE-ECDH-GM` for instance: its object identifier has no arc for
+    /// a cipher.
+    #[must_use]
+    pub fn new(
+        protocol: &ObjectIdentifier,
+        parameters: Vec<u8>,
+        parameter_id: Option<u32>,
+    ) -> Option<Self> {
+        let [variant] = arcs_after(&oids::ID_PACE, protocol)?.try_into().ok()?;
+        let (agreement, mapping) = pace_variant(variant)?;
+        Some(Self { agreement, mapping, parameters, parameter_id })
+    }
+}
+
 impl ChipAuthenticationInfo {
     /// Agreement and cipher of an object identifier under id-CA.
     #[must_use]

@@ -6,7 +6,7 @@
 use cancuoc_primitives::hash::HashAlgorithm;
 use const_oid::ObjectIdentifier;
 
-use super::cms::{CONTENT_TYPE, MESSAGE_DIGEST, SIGNED_DATA, SIGNING_TIME};
+use super::cms::SignedContent;
 use super::{DgNumber, Element, LdsError, SignatureAlgorithm, SignedData, tag, write};
 use crate::apdu::tlv::{Tag, encode};
 
@@ -161,52 +161,28 @@ pub struct SodContent<'a> {
 }
 
 impl SodContent<'_> {
+    fn signed<T>(&self, then: impl FnOnce(&SignedContent<'_>) -> T) -> T {
+        then(&SignedContent {
+            content_type: LDS_SECURITY_OBJECT,
+            content: &self.object.encode(),
+            digest: self.digest,
+            certificate: self.certificate,
+            issuer: self.issuer,
+            serial: self.serial,
+            signing_time: Some(self.signing_time),
+            algorithm: self.algorithm,
+        })
+    }
+
     /// The signed attributes as the SET OF to be signed.
     #[must_use]
     pub fn signed_attributes(&self) -> Vec<u8> {
-        let attribute = |oid: &ObjectIdentifier, value: Vec<u8>| {
-            write::sequence(&[&write::oid(oid), &write::set_of(vec![value])])
-        };
-        let digest = self.digest.digest(&self.object.encode());
-        write::set_of(vec![
-            attribute(&CONTENT_TYPE, write::oid(&LDS_SECURITY_OBJECT)),
-            attribute(&MESSAGE_DIGEST, write::octets(&digest)),
-            attribute(&SIGNING_TIME, encode(tag::UTC_TIME, self.signing_time.as_bytes())),
-        ])
+        self.signed(|content| content.signed_attributes())
     }
 
     /// EF.SOD with the signature over [`Self::signed_attributes`].
     #[must_use]
     pub fn encode(&self, signature: &[u8]) -> Vec<u8> {
-        let digest = write::sequence(&[&write::oid(&self.digest.oid())]);
-        let mut attributes = self.signed_attributes();
-        if let Some(first) = attributes.first_mut() {
-            *first = 0xA0;
-        }
-        let signer = write::sequence(&[
-            &write::integer(1),
-            &write::sequence(&[self.issuer, &encode(tag::INTEGER, self.serial)]),
-            &digest,
-            &attributes,
-            &self.algorithm.to_der(),
-            &write::octets(signature),
-        ]);
-        let content = write::octets(&self.object.encode());
-        let encapsulated = write::sequence(&[
-            &write::oid(&LDS_SECURITY_OBJECT),
-            &write::constructed(Tag(0xA0), &[&content]),
-        ]);
-        let signed_data = write::sequence(&[
-            &write::integer(3),
-            &write::set_of(vec![digest]),
-            &encapsulated,
-            &write::constructed(Tag(0xA0), &[self.certificate]),
-            &write::set_of(vec![signer]),
-        ]);
-        let content_info = write::sequence(&[
-            &write::oid(&SIGNED_DATA),
-            &write::constructed(Tag(0xA0), &[&signed_data]),
-        ]);
-        encode(Tag(0x77), &content_info)
+        encode(Tag(0x77), &self.signed(|content| content.encode(signature)))
     }
 }

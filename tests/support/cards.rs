@@ -8,8 +8,8 @@ use cancuoc::globalplatform::personalize::{
     Inspection, ReadBack, ReadBackError, Settings, personalize,
 };
 use cancuoc::issue::{
-    AccessRule, ActiveAuthenticationKey, CardImage, ChipAuthenticationKey, ImageFile, Location,
-    PaceConfiguration,
+    AccessRule, ActiveAuthenticationKey, CardImage, ChipAuthenticationKey, ChipKeyUse, ImageFile,
+    Location, PaceConfiguration,
 };
 use cancuoc::lds::{
     AtrInfo, ChipAuthenticationInfo, ChipAuthenticationPublicKeyInfo, Com, DgNumber, KeyAgreement,
@@ -168,9 +168,11 @@ pub fn image(wanted: &Wanted) -> CardImage {
         chip_authentication: vec![ChipAuthenticationKey {
             protocol: ChipAuthenticationInfo::protocol_oid(KeyAgreement::Ecdh, wanted.cipher),
             key_id: None,
+            uses: ChipKeyUse::ANY,
             key: on_chip,
         }],
         active_authentication: Some(active),
+        ..CardImage::default()
     }
 }
 

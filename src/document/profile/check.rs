@@ -1,10 +1,9 @@
 //! What a profile must agree with itself about.
 
-use cancuoc_primitives::curve::Curve;
+mod protocols;
 
-use super::{CardProfile, FileProfile, ProfileError, SCHEMA};
+use super::{CardProfile, FileProfile, ProfileError, SCHEMA, SecretProfile};
 use crate::document::access::Can;
-use crate::lds::{ChipAuthenticationInfo, KeyAgreement, PaceProtocol};
 
 impl CardProfile {
     pub(super) fn check(&self) -> Result<(), ProfileError> {
@@ -37,6 +36,15 @@ impl CardProfile {
         require(self.passwords.can_digits == Can::LENGTH, "passwords.can_digits", "a CAN has six")?;
         let number = self.passwords.document_number_digits;
         require((1..=9).contains(&number), "passwords.document_number_digits", "one to nine")?;
+        let secret = |secret: Option<SecretProfile>, most| {
+            secret.is_none_or(|s| (4..=most).contains(&s.digits) && (1..=15).contains(&s.tries))
+        };
+        let (pin, puk) = (self.passwords.pin, self.passwords.puk);
+        require(secret(pin, 12), "passwords.pin", "4 to 12 digits, 1 to 15 tries")?;
+        require(secret(puk, 16), "passwords.puk", "4 to 16 digits, 1 to 15 tries")?;
+        let pace = !self.access.pace.is_empty();
+        require(pin.is_none() || pace, "passwords.pin", "a PIN needs PACE")?;
+        require(puk.is_none() || pin.is_some(), "passwords.puk", "a PUK needs a PIN")?;
         require(digits(&self.lds.version, 4), "lds.version", "four digits")?;
         require(digits(&self.lds.unicode_version, 6), "lds.unicode_version", "six digits")?;
         require(self.sod.version <= 1, "sod.version", "0 or 1")?;
@@ -54,30 +62,6 @@ impl CardProfile {
             "access",
             "neither BAC nor PACE opens this card",
         )
-    }
-
-    fn check_protocols(&self) -> Result<(), ProfileError> {
-        let invalid =
-            |field, reason: &str| Err(ProfileError::Invalid { field, reason: reason.to_owned() });
-        for pace in &self.access.pace {
-            if PaceProtocol::from_oid(&pace.protocol).is_none() {
-                return invalid("access.pace", "no PACE protocol");
-            }
-            if Curve::from_domain_parameter_id(pace.parameter).is_none() {
-                return invalid("access.pace", "parameter is no standardised curve (8 to 18)");
-            }
-        }
-        match &self.chip_authentication {
-            Some(ca)
-                if !matches!(
-                    ChipAuthenticationInfo::protocol_from_oid(&ca.protocol),
-                    Some((KeyAgreement::Ecdh, _))
-                ) =>
-            {
-                invalid("chip_authentication", "protocol is no Chip Authentication with ECDH")
-            }
-            _ => Ok(()),
-        }
     }
 
     fn check_data_groups(&self) -> Result<(), ProfileError> {

@@ -1,22 +1,26 @@
 //! Card profiles: what is special about a generation of cards, as data.
 //!
-//! Two are built in (`profiles/*.toml`); any may be replaced by a file. A profile is checked when it
-//! is read, so that a mistake in it shows before a card is touched.
+//! Some are built in (`profiles/*.toml`); any may be replaced by a file, and a file may build on one
+//! of them with `extends`. A profile is checked when it is read, so that a mistake in it shows
+//! before a card is touched.
 
+mod builtin;
 mod check;
 pub(crate) mod notation;
+mod protocols;
 
-use std::sync::OnceLock;
-
-use cancuoc_primitives::curve::Curve;
 use cancuoc_primitives::hash::HashAlgorithm;
-use const_oid::ObjectIdentifier;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::access::{AccessError, Can, DocumentNumber, PersonalNumber};
 use super::dg13::Dg13Layout;
 use crate::error::ErrorCode;
+
+pub use protocols::{
+    AccessProfile, ActiveAuthenticationProfile, ChipAuthenticationProfile, DomainParameterProfile,
+    KeyUse, PaceProfile,
+};
 
 /// The schema a profile names.
 pub const SCHEMA: &str = "cancuoc.profile/1";
@@ -82,8 +86,10 @@ pub struct CardProfile {
     pub atr_info: AtrInfoProfile,
     /// Access protocols.
     pub access: AccessProfile,
-    /// Chip Authentication; left out when the card has none.
-    pub chip_authentication: Option<ChipAuthenticationProfile>,
+    /// Keys of Chip Authentication and PACE-CAM: one table, or an array of them; left out when the
+    /// card has none.
+    #[serde(default, deserialize_with = "notation::one_or_many")]
+    pub chip_authentication: Vec<ChipAuthenticationProfile>,
     /// Active Authentication; left out when the card has none.
     pub active_authentication: Option<ActiveAuthenticationProfile>,
     /// Every file the card may have.
@@ -106,7 +112,7 @@ pub struct MrzProfile {
     pub nationality: String,
 }
 
-/// How passwords come from the personal number.
+/// The passwords of a card; CAN and document number come from the personal number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PasswordProfile {
@@ -114,6 +120,20 @@ pub struct PasswordProfile {
     pub can_digits: usize,
     /// The document number is this many of its last digits.
     pub document_number_digits: usize,
+    /// The PIN of PACE; left out when the card has none.
+    pub pin: Option<SecretProfile>,
+    /// The PUK, which unblocks the PIN; left out when the card has none.
+    pub puk: Option<SecretProfile>,
+}
+
+/// A password that only the holder knows: the record has it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SecretProfile {
+    /// Its digits: 4 to 12 of a PIN, 4 to 16 of a PUK.
+    pub digits: usize,
+    /// Wrong tries until it is blocked, 1 to 15.
+    pub tries: u8,
 }
 
 /// Logical data structure.
@@ -136,6 +156,9 @@ pub struct SodProfile {
     pub hash: HashName,
     /// LDS security object version, 0 or 1.
     pub version: u8,
+    /// Whether the signature carries its time as a signed attribute.
+    #[serde(default = "notation::yes")]
+    pub signing_time: bool,
 }
 
 /// What EF.ATR/INFO announces (ISO/IEC 7816-4 §12.7).
@@ -149,67 +172,6 @@ pub struct AtrInfoProfile {
     pub max_command_length: u32,
     /// Most bytes of a response APDU.
     pub max_response_length: u32,
-}
-
-/// Access protocols.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct AccessProfile {
-    /// Whether Basic Access Control opens the card.
-    pub bac: bool,
-    /// PACE configurations.
-    #[serde(default)]
-    pub pace: Vec<PaceProfile>,
-    /// Version of Terminal Authentication announced; left out when there is none.
-    pub terminal_authentication: Option<u8>,
-}
-
-/// One PACEInfo (ICAO 9303-11 §9.2.1).
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct PaceProfile {
-    /// Object identifier of the protocol.
-    #[serde(with = "notation::oid_text")]
-    pub protocol: ObjectIdentifier,
-    /// Version, 2.
-    pub version: u8,
-    /// Standardised domain parameters (ICAO 9303-11 §9.5.1).
-    pub parameter: u8,
-}
-
-/// Chip Authentication (ICAO 9303-11 §6.2).
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ChipAuthenticationProfile {
-    /// Object identifier of the protocol with its cipher.
-    #[serde(with = "notation::oid_text")]
-    pub protocol: ObjectIdentifier,
-    /// Version, 1.
-    pub version: u8,
-    /// Curve of the key.
-    pub curve: CurveName,
-    /// Key identifier, left out where there is one key only.
-    pub key_id: Option<u8>,
-}
-
-/// Active Authentication (ICAO 9303-11 §6.1).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "algorithm", rename_all = "snake_case", deny_unknown_fields)]
-pub enum ActiveAuthenticationProfile {
-    /// ECDSA in plain format.
-    Ecdsa {
-        /// Curve of the key.
-        curve: CurveName,
-        /// Hash.
-        hash: HashName,
-    },
-    /// RSA by ISO/IEC 9796-2.
-    Rsa {
-        /// Bits of the modulus.
-        bits: usize,
-        /// Hash.
-        hash: HashName,
-    },
 }
 
 /// A file of the card.
@@ -288,59 +250,7 @@ impl From<HashName> for HashAlgorithm {
     }
 }
 
-/// An elliptic curve by name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[allow(missing_docs)]
-pub enum CurveName {
-    #[serde(rename = "P-256")]
-    P256,
-    #[serde(rename = "P-384")]
-    P384,
-    #[serde(rename = "P-521")]
-    P521,
-    #[serde(rename = "brainpoolP256r1")]
-    BrainpoolP256r1,
-    #[serde(rename = "brainpoolP384r1")]
-    BrainpoolP384r1,
-    #[serde(rename = "brainpoolP512r1")]
-    BrainpoolP512r1,
-}
-
-impl From<CurveName> for Curve {
-    fn from(name: CurveName) -> Self {
-        match name {
-            CurveName::P256 => Self::P256,
-            CurveName::P384 => Self::P384,
-            CurveName::P521 => Self::P521,
-            CurveName::BrainpoolP256r1 => Self::BrainpoolP256r1,
-            CurveName::BrainpoolP384r1 => Self::BrainpoolP384r1,
-            CurveName::BrainpoolP512r1 => Self::BrainpoolP512r1,
-        }
-    }
-}
-
 impl CardProfile {
-    /// The names of the built-in profiles.
-    pub const NAMES: [&'static str; 2] = ["can-cuoc-2021", "can-cuoc-2024"];
-
-    /// A built-in profile.
-    ///
-    /// # Errors
-    /// [`ProfileError::Unknown`].
-    pub fn builtin(name: &str) -> Result<&'static Self, ProfileError> {
-        static BUILT_IN: OnceLock<Vec<CardProfile>> = OnceLock::new();
-        let profiles = BUILT_IN.get_or_init(|| {
-            let sources = [
-                include_str!("../../../profiles/can-cuoc-2021.toml"),
-                include_str!("../../../profiles/can-cuoc-2024.toml"),
-            ];
-            // A built-in profile that does not parse is caught by a test below.
-            sources.into_iter().filter_map(|source| Self::from_toml(source).ok()).collect()
-        });
-        let unknown = || ProfileError::Unknown { name: name.chars().take(40).collect() };
-        profiles.iter().find(|profile| profile.name == name).ok_or_else(unknown)
-    }
-
     /// The card of 2021.
     #[must_use]
     #[allow(clippy::missing_panics_doc, clippy::expect_used)]
@@ -364,11 +274,7 @@ impl CardProfile {
             let message = format!("larger than {MAX_LENGTH} bytes");
             return Err(ProfileError::Malformed { message });
         }
-        let profile: Self = toml::from_str(source).map_err(|error| {
-            // One line: the position is in the span, the message may be several.
-            let message = error.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
-            ProfileError::Malformed { message }
-        })?;
+        let profile = builtin::read(source)?;
         profile.check()?;
         Ok(profile)
     }

@@ -10,15 +10,17 @@ use cancuoc_primitives::hash::HashAlgorithm;
 use cancuoc_primitives::rsa::RsaPrivateKey;
 
 use super::PrepareError;
-use crate::document::profile::{ActiveAuthenticationProfile, ChipAuthenticationProfile};
-use crate::issue::image::{ActiveAuthenticationKey, ChipAuthenticationKey};
+use crate::document::profile::{ActiveAuthenticationProfile, ChipAuthenticationProfile, KeyUse};
+use crate::issue::image::{ActiveAuthenticationKey, ChipAuthenticationKey, ChipKeyUse};
 
 /// Makes the key of Chip Authentication and agrees on a secret with it, from both sides.
 pub(super) fn chip_authentication(
     profile: &ChipAuthenticationProfile,
     random: &mut dyn CryptoRng,
 ) -> Result<ChipAuthenticationKey, PrepareError> {
-    let curve = Curve::from(profile.curve);
+    let curve = profile.domain_parameter_id().and_then(Curve::from_domain_parameter_id);
+    let curve = curve
+        .ok_or(PrepareError::Profile { what: "chip_authentication has no curve for its key" })?;
     let key = SecretScalar::random(curve, random);
     let ephemeral = SecretScalar::random(curve, random);
     let terminal = key.public_point().multiply(&ephemeral);
@@ -27,6 +29,10 @@ pub(super) fn chip_authentication(
         (Ok(terminal), Ok(chip)) if terminal == chip => Ok(ChipAuthenticationKey {
             protocol: profile.protocol,
             key_id: profile.key_id.map(|id| vec![id]),
+            uses: ChipKeyUse {
+                chip_authentication: profile.is_for(KeyUse::ChipAuthentication),
+                pace_cam: profile.is_for(KeyUse::PaceCam),
+            },
             key,
         }),
         _ => Err(PrepareError::KeyTrial { key: "Chip Authentication" }),
@@ -41,7 +47,7 @@ pub(super) fn active_authentication(
     let failed = || PrepareError::KeyTrial { key: "Active Authentication" };
     match profile {
         ActiveAuthenticationProfile::Ecdsa { curve, hash } => {
-            let key = SecretScalar::random(curve.into(), random);
+            let key = SecretScalar::random(curve, random);
             let hash = HashAlgorithm::from(hash);
             let digest = hash.digest(b"trial");
             let signature = sign_prehashed(&key, &digest, random).map_err(|_| failed())?;
@@ -74,7 +80,7 @@ mod tests {
 
     #[test]
     fn makes_another_chip_authentication_key_each_time() {
-        let profile = CardProfile::can_cuoc_2021().chip_authentication.clone().unwrap();
+        let profile = CardProfile::can_cuoc_2021().chip_authentication[0].clone();
         let mut random = system_random();
         let keys = [(); 2].map(|()| chip_authentication(&profile, &mut random).unwrap());
         assert_eq!(keys[0].key.curve(), Curve::BrainpoolP256r1);

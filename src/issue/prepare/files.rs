@@ -1,28 +1,33 @@
 //! The contents of the files, all but the EF.SOD.
 
-use cancuoc_primitives::curve::Point;
+use cancuoc_primitives::curve::{Curve, Point};
 use cancuoc_primitives::hash::HashAlgorithm;
 use const_oid::ObjectIdentifier;
 
 use super::PrepareError;
 use crate::biometrics::FaceRecord;
-use crate::document::profile::{CardProfile, ChipAuthenticationProfile, PaceProfile};
-use crate::issue::image::{ActiveAuthenticationKey, ChipAuthenticationKey};
+use crate::document::profile::{
+    CardProfile, ChipAuthenticationProfile, DomainParameterProfile, KeyUse, PaceProfile,
+};
+use crate::issue::image::{ActiveAuthenticationKey, ChipAuthenticationKey, ChipKeyUse};
 use crate::issue::record::{Portrait, Record};
 use crate::lds::{
     AtrInfo, BiometricTemplate, ChipAuthenticationInfo, ChipAuthenticationPublicKeyInfo, Com, Dg2,
-    DgNumber, Dir, KeyAgreement, LDS1_AID, PaceInfo, PaceProtocol, ParameterForm, PublicKey,
-    SecurityInfoKind, SecurityInfos, encode_dg1, encode_dg14, encode_dg15,
+    DgNumber, Dir, Element, KeyAgreement, LDS1_AID, Mapping, PaceDomainParameterInfo, PaceInfo,
+    PaceProtocol, ParameterForm, PublicKey, SecurityInfoKind, SecurityInfos, encode_dg1,
+    encode_dg14, encode_dg15,
 };
 
 /// Data groups by number, in ascending order.
 pub(super) type DataGroups = Vec<(DgNumber, Vec<u8>)>;
 
-/// The security infos of the two files.
+/// The security infos of the three files.
 pub(super) struct Infos {
     pub card_access: SecurityInfos,
-    /// Those of EF.CardAccess, signed, and the keys.
+    /// Those of EF.CardAccess, signed, and the keys of Chip Authentication.
     pub dg14: SecurityInfos,
+    /// Those of EF.CardAccess, signed, and the keys of PACE-CAM, where there are any.
+    pub card_security: Option<SecurityInfos>,
 }
 
 pub(super) fn security_infos(
@@ -35,29 +40,62 @@ pub(super) fn security_infos(
     if let Some(version) = profile.access.terminal_authentication {
         open.push(SecurityInfoKind::TerminalAuthentication { version: version.into() });
     }
-    if let Some(ca) = &profile.chip_authentication {
-        open.push(SecurityInfoKind::ChipAuthentication(chip_authentication_info(ca)?));
+    for ca in &profile.chip_authentication {
+        if ca.info && ca.is_for(KeyUse::ChipAuthentication) {
+            open.push(SecurityInfoKind::ChipAuthentication(chip_authentication_info(ca)?));
+        }
     }
-    for pace in profile.access.pace.iter().filter(|_| pace) {
-        open.push(SecurityInfoKind::Pace(pace_info(pace)?));
+    let mut mapped = false;
+    if pace {
+        for own in &profile.access.domain_parameters {
+            open.push(SecurityInfoKind::PaceDomainParameters(domain_parameter_info(own)?));
+        }
+        for pace in &profile.access.pace {
+            let info = pace_info(pace)?;
+            mapped |= info.protocol.mapping == Mapping::ChipAuthentication;
+            open.push(SecurityInfoKind::Pace(info));
+        }
     }
+    let keys = |wanted: fn(&ChipKeyUse) -> bool| {
+        ca_keys.iter().filter(move |key| wanted(&key.uses)).map(public_key_info)
+    };
     let mut signed = open.clone();
-    signed.extend(ca_keys.iter().map(|key| {
-        SecurityInfoKind::ChipAuthenticationPublicKey(ChipAuthenticationPublicKeyInfo {
-            agreement: KeyAgreement::Ecdh,
-            spki: spki(key.key.public_point()),
-            key_id: key.key_id.clone(),
-        })
-    }));
+    signed.extend(keys(|uses| uses.chip_authentication));
     // With RSA the signature tells its hash itself (ICAO 9303-11 §6.1.2.3).
     if let Some(ActiveAuthenticationKey::Ecdsa { hash, .. }) = aa_key {
         let algorithm = ecdsa_plain(*hash);
         signed.push(SecurityInfoKind::ActiveAuthentication { algorithm, version: 1 });
     }
+    let card_security = open.iter().cloned().chain(keys(|uses| uses.pace_cam));
     Ok(Infos {
+        card_security: mapped.then(|| SecurityInfos::from_kinds(card_security)),
         card_access: SecurityInfos::from_kinds(open),
         dg14: SecurityInfos::from_kinds(signed),
     })
+}
+
+fn public_key_info(key: &ChipAuthenticationKey) -> SecurityInfoKind {
+    SecurityInfoKind::ChipAuthenticationPublicKey(ChipAuthenticationPublicKeyInfo {
+        agreement: KeyAgreement::Ecdh,
+        spki: spki(key.key.public_point()),
+        key_id: key.key_id.clone(),
+    })
+}
+
+/// Standardised parameters by all their numbers, under the card's own identifier.
+fn domain_parameter_info(
+    own: &DomainParameterProfile,
+) -> Result<PaceDomainParameterInfo, PrepareError> {
+    let failed = |_| PrepareError::Profile { what: "access.domain_parameters" };
+    let curve = Curve::from_domain_parameter_id(own.parameter)
+        .ok_or(PrepareError::Profile { what: "access.domain_parameters" })?;
+    // The AlgorithmIdentifier of a key on the curve.
+    let spki = spki(Point::generator(curve));
+    let algorithm = Element::parse("SubjectPublicKeyInfo", &spki)
+        .and_then(|spki| Ok(spki.children().any()?.raw().to_vec()))
+        .map_err(failed)?;
+    PaceDomainParameterInfo::new(&own.protocol, algorithm, Some(own.id.into()))
+        .ok_or(PrepareError::Profile { what: "access.domain_parameters" })
 }
 
 fn pace_info(pace: &PaceProfile) -> Result<PaceInfo, PrepareError> {
@@ -72,15 +110,15 @@ fn pace_info(pace: &PaceProfile) -> Result<PaceInfo, PrepareError> {
 fn chip_authentication_info(
     ca: &ChipAuthenticationProfile,
 ) -> Result<ChipAuthenticationInfo, PrepareError> {
-    match ChipAuthenticationInfo::protocol_from_oid(&ca.protocol) {
-        Some((KeyAgreement::Ecdh, cipher)) => Ok(ChipAuthenticationInfo {
-            agreement: KeyAgreement::Ecdh,
-            cipher,
-            version: ca.version.into(),
-            key_id: ca.key_id.map(|id| vec![id]),
-        }),
-        _ => Err(PrepareError::Profile { what: "chip_authentication names no ECDH protocol" }),
-    }
+    let unknown = PrepareError::Profile { what: "chip_authentication names an unknown protocol" };
+    let (agreement, cipher) =
+        ChipAuthenticationInfo::protocol_from_oid(&ca.protocol).ok_or(unknown)?;
+    Ok(ChipAuthenticationInfo {
+        agreement,
+        cipher,
+        version: ca.version.into(),
+        key_id: ca.key_id.map(|id| vec![id]),
+    })
 }
 
 /// By explicit parameters, as cards carry it (ICAO 9303-11 §6.2.2).

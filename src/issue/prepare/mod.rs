@@ -7,6 +7,9 @@
 mod chip_keys;
 mod files;
 mod sod;
+mod terminal;
+
+pub(crate) use terminal::holder_reference;
 
 use cancuoc_primitives::CryptoRng;
 use jiff::Timestamp;
@@ -14,7 +17,9 @@ use thiserror::Error;
 use zeroize::Zeroizing;
 
 use self::files::DataGroups;
-use super::image::{AccessRule, CardImage, ImageFile, Location, PaceConfiguration};
+use super::image::{
+    AccessRule, CardImage, ExplicitDomainParameters, ImageFile, Location, PaceConfiguration,
+};
 use super::record::Record;
 use crate::document::profile::{CardProfile, FileAccess, FileLocation};
 use crate::error::ErrorCode;
@@ -34,6 +39,12 @@ pub enum PrepareError {
     Profile {
         /// What.
         what: &'static str,
+    },
+    /// A certificate given as a trust point is no CV certificate of a CA.
+    #[error("trust point {number} is no CV certificate with a holder reference")]
+    TrustPoint {
+        /// Which, from 1.
+        number: usize,
     },
     /// The document signer certificate cannot be read.
     #[error("document signer certificate: {what}")]
@@ -69,6 +80,7 @@ impl ErrorCode for PrepareError {
         match self {
             Self::KeyTrial { .. } => "key_trial_failed",
             Self::Profile { .. } => "profile_not_supported",
+            Self::TrustPoint { .. } => "trust_point_malformed",
             Self::Certificate { .. } => "signer_certificate_malformed",
             Self::CertificateExpired => "signer_certificate_not_valid",
             Self::KeyPeriodOver => "signer_key_period_over",
@@ -100,10 +112,10 @@ pub fn prepare(
     random: &mut dyn CryptoRng,
 ) -> Result<CardImage, PrepareError> {
     let profile: &CardProfile = &record.profile;
-    let chip_authentication = match &profile.chip_authentication {
-        Some(ca) => vec![chip_keys::chip_authentication(ca, random)?],
-        None => Vec::new(),
-    };
+    let mut chip_authentication = Vec::new();
+    for key in &profile.chip_authentication {
+        chip_authentication.push(chip_keys::chip_authentication(key, random)?);
+    }
     let active_authentication = match profile.active_authentication {
         Some(aa) => Some(chip_keys::active_authentication(aa, random)?),
         None => None,
@@ -115,10 +127,23 @@ pub fn prepare(
         active_authentication.as_ref(),
     )?;
     let groups = files::data_groups(record, &infos, active_authentication.as_ref());
-    let sod = sod::sign(profile, &groups, document_signer, now, random)?;
-    let files = place(record, &infos, &groups, sod)?;
+    let signing = sod::Signing::new(profile, document_signer, now);
+    let terminal_authentication = terminal::authentication(record, now);
+    let contents = Contents {
+        card_security: infos
+            .card_security
+            .as_ref()
+            .map(|infos| signing.card_security(infos, random))
+            .transpose()?,
+        sod: signing.sod(profile, &groups, random)?,
+        cvca: terminal_authentication.as_ref().map(terminal::cvca).transpose()?,
+        infos,
+        groups,
+    };
+    let files = place(record, &contents)?;
 
     let pace = profile.access.pace.iter().filter(|_| record.access.pace);
+    let own = profile.access.domain_parameters.iter().filter(|_| record.access.pace);
     let opened = record.access.bac || record.access.pace;
     let image = CardImage {
         files,
@@ -126,6 +151,8 @@ pub fn prepare(
         can: record.access.pace.then(|| profile.can(&record.personal_number)).transpose().map_err(
             |_| PrepareError::Profile { what: "the derivation of the CAN does not give one" },
         )?,
+        pin: record.access.pin.clone().zip(profile.passwords.pin.map(|pin| pin.tries)),
+        puk: record.access.puk.clone().zip(profile.passwords.puk.map(|puk| puk.tries)),
         bac: record.access.bac,
         pace: pace
             .map(|pace| PaceConfiguration {
@@ -133,21 +160,30 @@ pub fn prepare(
                 domain_parameter_id: pace.parameter,
             })
             .collect(),
+        domain_parameters: own
+            .map(|own| ExplicitDomainParameters { id: own.id, domain_parameter_id: own.parameter })
+            .collect(),
         chip_authentication,
         active_authentication,
+        terminal_authentication,
     };
     sod::check(&image, document_signer)?;
     Ok(image)
 }
 
-/// Puts the contents into the files of the profile, in its order.
-fn place(
-    record: &Record,
-    infos: &files::Infos,
-    groups: &DataGroups,
+/// What the files are filled with.
+struct Contents {
+    infos: files::Infos,
+    groups: DataGroups,
     sod: Vec<u8>,
-) -> Result<Vec<ImageFile>, PrepareError> {
+    card_security: Option<Vec<u8>>,
+    cvca: Option<Vec<u8>>,
+}
+
+/// Puts the contents into the files of the profile, in its order.
+fn place(record: &Record, contents: &Contents) -> Result<Vec<ImageFile>, PrepareError> {
     let profile: &CardProfile = &record.profile;
+    let Contents { infos, groups, .. } = contents;
     let mut placed = Vec::new();
     for file in &profile.files {
         let content = match file.name.as_str() {
@@ -155,7 +191,9 @@ fn place(
             "EF.ATR/INFO" => Some(files::atr_info(profile)),
             "EF.DIR" => Some(files::dir()),
             "EF.COM" => Some(files::com(profile, groups)),
-            "EF.SOD" => Some(sod.clone()),
+            "EF.SOD" => Some(contents.sod.clone()),
+            "EF.CardSecurity" => contents.card_security.clone(),
+            "EF.CVCA" => contents.cvca.clone(),
             _ => groups.iter().find(|(n, _)| n.file().0 == file.fid).map(|(_, b)| b.clone()),
         };
         let Some(content) = content else { continue };
@@ -176,9 +214,14 @@ fn place(
             content,
         });
     }
-    let in_lds = |file: &&ImageFile| file.location == Location::Lds1;
-    if placed.iter().filter(in_lds).count() != groups.len() + 2 {
+    let placed_at = |location, fid| {
+        placed.iter().any(|file: &ImageFile| file.location == location && file.fid == fid)
+    };
+    if !groups.iter().all(|(number, _)| placed_at(Location::Lds1, number.file().0)) {
         return Err(PrepareError::Profile { what: "a data group has no file" });
+    }
+    if contents.cvca.is_some() && !placed_at(Location::Lds1, terminal::CVCA_FILE) {
+        return Err(PrepareError::Profile { what: "Terminal Authentication needs EF.CVCA" });
     }
     Ok(placed)
 }

@@ -1,7 +1,9 @@
-//! The EF.SOD: hashes of the data groups, signed by the document signer, and tried at once.
+//! What the document signer signs, tried at once: the EF.SOD with the hashes of the data groups, and
+//! EF.CardSecurity with the security infos of the master file.
 
 use cancuoc_primitives::CryptoRng;
 use cancuoc_primitives::hash::HashAlgorithm;
+use const_oid::ObjectIdentifier;
 use der::{Decode, Encode};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -10,10 +12,14 @@ use x509_cert::ext::pkix::PrivateKeyUsagePeriod;
 
 use super::files::DataGroups;
 use super::{DocumentSigner, PrepareError};
+use crate::apdu::tlv::{Tag, encode};
 use crate::document::profile::CardProfile;
 use crate::issue::image::{CardImage, Location};
-use crate::lds::sod::{LdsSecurityObject, Sod, SodContent};
-use crate::lds::{DgNumber, FileId, PublicKey, SignatureAlgorithm};
+use crate::lds::sod::{LDS_SECURITY_OBJECT, LDS_SECURITY_OBJECT_TYPES, LdsSecurityObject, Sod};
+use crate::lds::{
+    CardSecurity, DgNumber, FileId, PublicKey, SECURITY_OBJECT, SecurityInfos, SignedContent,
+    SignedData,
+};
 use crate::pki::{ProfileKind, check_profile};
 
 /// What the EF.SOD needs of the certificate.
@@ -22,40 +28,81 @@ struct SignerCertificate {
     serial: Vec<u8>,
 }
 
-pub(super) fn sign(
-    profile: &CardProfile,
-    groups: &DataGroups,
-    document_signer: DocumentSigner<'_>,
+/// The document signer at the time of signing.
+#[derive(Clone, Copy)]
+pub(super) struct Signing<'a> {
+    document_signer: DocumentSigner<'a>,
     now: Timestamp,
-    random: &mut dyn CryptoRng,
-) -> Result<Vec<u8>, PrepareError> {
-    let certificate = certificate(document_signer, now)?;
-    let hash = HashAlgorithm::from(profile.sod.hash);
-    let versions = || (profile.lds.version.clone(), profile.lds.unicode_version.clone());
-    let object = LdsSecurityObject {
-        version: profile.sod.version.into(),
-        hash_algorithm: hash.oid(),
-        hashes: groups.iter().map(|(n, bytes)| (n.get().into(), hash.digest(bytes))).collect(),
-        lds_version: (profile.sod.version == 1).then(versions),
-    };
-    let algorithm = document_signer.signer.algorithm();
-    let signing_time = TimeZone::UTC.to_datetime(now).strftime("%y%m%d%H%M%SZ").to_string();
-    let content = SodContent {
-        object: &object,
-        digest: algorithm.hash(),
-        certificate: document_signer.certificate,
-        issuer: &certificate.issuer,
-        serial: &certificate.serial,
-        signing_time: &signing_time,
-        algorithm,
-    };
-    let message = content.signed_attributes();
-    let signature = document_signer.signer.sign(&message, random)?;
-    // Key stores have given well-formed signatures that were wrong.
-    algorithm
-        .verify(&document_signer.signer.public_key(), &message, &signature)
-        .map_err(|_| PrepareError::WrongSignature)?;
-    Ok(content.encode(&signature))
+    /// Whether the signature carries its time.
+    with_time: bool,
+}
+
+impl<'a> Signing<'a> {
+    pub(super) const fn new(
+        profile: &CardProfile,
+        document_signer: DocumentSigner<'a>,
+        now: Timestamp,
+    ) -> Self {
+        Self { document_signer, now, with_time: profile.sod.signing_time }
+    }
+
+    /// ContentInfo with the content, signed.
+    fn sign(
+        self,
+        content_type: ObjectIdentifier,
+        content: &[u8],
+        random: &mut dyn CryptoRng,
+    ) -> Result<Vec<u8>, PrepareError> {
+        let DocumentSigner { signer, certificate: der } = self.document_signer;
+        let certificate = certificate(self.document_signer, self.now)?;
+        let algorithm = signer.algorithm();
+        let time = TimeZone::UTC.to_datetime(self.now).strftime("%y%m%d%H%M%SZ").to_string();
+        let content = SignedContent {
+            content_type,
+            content,
+            digest: algorithm.hash(),
+            certificate: der,
+            issuer: &certificate.issuer,
+            serial: &certificate.serial,
+            signing_time: self.with_time.then_some(&time),
+            algorithm,
+        };
+        let message = content.signed_attributes();
+        let signature = signer.sign(&message, random)?;
+        // Key stores have given well-formed signatures that were wrong.
+        algorithm
+            .verify(&signer.public_key(), &message, &signature)
+            .map_err(|_| PrepareError::WrongSignature)?;
+        Ok(content.encode(&signature))
+    }
+
+    /// The EF.SOD over the data groups.
+    pub(super) fn sod(
+        self,
+        profile: &CardProfile,
+        groups: &DataGroups,
+        random: &mut dyn CryptoRng,
+    ) -> Result<Vec<u8>, PrepareError> {
+        let hash = HashAlgorithm::from(profile.sod.hash);
+        let versions = || (profile.lds.version.clone(), profile.lds.unicode_version.clone());
+        let object = LdsSecurityObject {
+            version: profile.sod.version.into(),
+            hash_algorithm: hash.oid(),
+            hashes: groups.iter().map(|(n, bytes)| (n.get().into(), hash.digest(bytes))).collect(),
+            lds_version: (profile.sod.version == 1).then(versions),
+        };
+        let signed = self.sign(LDS_SECURITY_OBJECT, &object.encode(), random)?;
+        Ok(encode(Tag(0x77), &signed))
+    }
+
+    /// EF.CardSecurity (ICAO 9303-11 §9.2.11): the infos under the same signature as the data groups.
+    pub(super) fn card_security(
+        self,
+        infos: &SecurityInfos,
+        random: &mut dyn CryptoRng,
+    ) -> Result<Vec<u8>, PrepareError> {
+        self.sign(SECURITY_OBJECT, &infos.encode(), random)
+    }
 }
 
 fn certificate(
@@ -122,12 +169,23 @@ pub(super) fn check(
     if hashed != object.hashes.len() {
         return Err(failed("hash of an absent data group"));
     }
-    let [signer] = &sod.signers[..] else { return Err(failed("one signer")) };
-    let digest = HashAlgorithm::from_oid(&signer.digest_algorithm);
-    let algorithm = SignatureAlgorithm::from_der(&signer.signature_algorithm, digest)
-        .map_err(|_| failed("signature algorithm"))?;
-    let message = signer.signed_attributes.as_deref().ok_or(failed("signed attributes"))?;
-    algorithm
-        .verify(&document_signer.signer.public_key(), message, &signer.signature)
-        .map_err(|_| failed("signature"))
+    verify(&sod, &LDS_SECURITY_OBJECT_TYPES, document_signer).ok_or(failed("signature"))?;
+    if let Some(file) = image.file(Location::MasterFile, FileId::SOD.0) {
+        let failed = failed("EF.CardSecurity");
+        let Ok(object) = CardSecurity::decode(&file.content) else { return Err(failed) };
+        verify(&object.signed_data, &[SECURITY_OBJECT], document_signer).ok_or(failed)?;
+    }
+    Ok(())
+}
+
+/// Whether a signed object keeps all rules and carries the signature of this document signer.
+fn verify(
+    object: &SignedData,
+    types: &[ObjectIdentifier],
+    document_signer: DocumentSigner<'_>,
+) -> Option<()> {
+    let signer = object.checked_signer(types).ok()?;
+    let message = signer.signer.signed_attributes.as_deref()?;
+    let key = document_signer.signer.public_key();
+    signer.algorithm.verify(&key, message, &signer.signer.signature).ok()
 }

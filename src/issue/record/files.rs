@@ -8,12 +8,17 @@ use crate::apdu::tlv::Tlv;
 use crate::biometrics::{self, ImageFormat};
 use crate::document::profile::CardProfile;
 use crate::issue::finding::Findings;
+use crate::issue::prepare::holder_reference;
 use crate::lds::DgNumber;
 
 /// The largest portrait, in bytes: cards have some tens of kilobytes.
 const MAX_PORTRAIT: usize = 200_000;
 /// The largest data group given whole, in bytes.
 const MAX_DATA_GROUP: usize = 400_000;
+/// The largest CV certificate, in bytes: RSA with 4096 bits takes some 1200.
+const MAX_CERTIFICATE: usize = 4_096;
+/// Most trust points.
+const MAX_TRUST_POINTS: usize = 2;
 /// Data groups that are made from the record and therefore not given.
 const MADE: [u8; 5] = [1, 2, 13, 14, 15];
 
@@ -113,6 +118,36 @@ pub(super) fn data_groups(
         }
     }
     groups
+}
+
+/// The certificates of country verifying CAs that the card trusts.
+pub(super) fn trust_points(
+    root: &Object<'_>,
+    profile: &CardProfile,
+    loader: &dyn Loader,
+    findings: &mut Findings,
+) -> Vec<Vec<u8>> {
+    let path = root.path_of("trust_points");
+    let names = root.texts("trust_points", findings);
+    if names.len() > MAX_TRUST_POINTS {
+        findings.error(&path, "record_trust_points", &[("most", &MAX_TRUST_POINTS)]);
+        return Vec::new();
+    }
+    if !names.is_empty() && profile.access.terminal_authentication != Some(1) {
+        findings.error(&path, "record_trust_points_unused", &[]);
+        return Vec::new();
+    }
+    let mut points = Vec::new();
+    for (index, name) in names.into_iter().enumerate() {
+        let path = format!("{path}[{index}]");
+        let Some(bytes) = load(&path, name, MAX_CERTIFICATE, loader, findings) else { continue };
+        if holder_reference(&bytes).is_none() {
+            findings.error(&path, "record_trust_point_malformed", &[]);
+            continue;
+        }
+        points.push(bytes);
+    }
+    points
 }
 
 /// `DG3` → 3.

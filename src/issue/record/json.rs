@@ -153,6 +153,17 @@ impl<'a> Object<'a> {
         self.typed(key, "boolean", Value::as_bool, findings)
     }
 
+    /// A member that is a list of texts; empty if there is none. Another type is a finding.
+    pub fn texts(&self, key: &str, findings: &mut Findings) -> Vec<&'a str> {
+        let Some(value) = self.get(key) else { return Vec::new() };
+        let texts = value.as_array().map(|list| list.iter().map(Value::as_str).collect());
+        texts.flatten().unwrap_or_else(|| {
+            let expected = "array of strings";
+            findings.error(&self.path_of(key), "record_wrong_type", &[("expected", &expected)]);
+            Vec::new()
+        })
+    }
+
     fn typed<T>(
         &self,
         key: &str,

@@ -26,7 +26,7 @@ use super::finding::{Finding, Findings};
 use crate::biometrics::ImageFormat;
 use crate::document::dg13::Dg13;
 use crate::document::profile::{CardProfile, FileAccess};
-use crate::document::{Mrz, PersonalNumber};
+use crate::document::{Mrz, PersonalNumber, Pin, Puk};
 
 /// The schema a record names.
 pub const SCHEMA: &str = "cancuoc.record/1";
@@ -61,6 +61,25 @@ pub struct AccessRules {
     pub pace: bool,
     /// Files whose rule differs from the profile's, by name.
     pub files: BTreeMap<String, FileAccess>,
+    /// The PIN, where the profile has one.
+    pub pin: Option<Pin>,
+    /// The PUK, where the profile has one.
+    pub puk: Option<Puk>,
+}
+
+/// What the caller says of the card besides the record.
+#[derive(Debug, Clone, Default)]
+pub struct Terms {
+    /// The profile, whatever the record names.
+    pub profile: Option<Cow<'static, CardProfile>>,
+    /// The PIN where the record has none.
+    pub pin: Option<Pin>,
+    /// The PUK where the record has none.
+    pub puk: Option<Puk>,
+    /// Data groups given whole that the profile has and the record does not give, by number.
+    pub data_groups: BTreeMap<u8, Vec<u8>>,
+    /// Certificates of country verifying CAs in place of the record's, the newer last.
+    pub trust_points: Vec<Vec<u8>>,
 }
 
 /// The portrait as the record gave it.
@@ -93,6 +112,9 @@ pub struct Record {
     pub data_groups: BTreeMap<u8, Vec<u8>>,
     /// Access.
     pub access: AccessRules,
+    /// Certificates of country verifying CAs that the card trusts, the newer last; the profile's
+    /// where there are none.
+    pub trust_points: Vec<Vec<u8>>,
 }
 
 /// Personal data: not shown.
@@ -120,9 +142,15 @@ pub fn check(source: &[u8], loader: &dyn Loader, today: Date) -> Vec<Finding> {
 /// Reads a record and finds everything that is wrong with it.
 #[must_use]
 pub fn review(source: &[u8], loader: &dyn Loader, today: Date) -> Review {
+    review_with(source, loader, today, &Terms::default())
+}
+
+/// [`review`] of a record of which not everything stands in it.
+#[must_use]
+pub fn review_with(source: &[u8], loader: &dyn Loader, today: Date, terms: &Terms) -> Review {
     let mut findings = Findings::default();
     let record = json::parse(source, &mut findings)
-        .and_then(|value| read(&value, loader, today, &mut findings));
+        .and_then(|value| read(&value, loader, today, terms, &mut findings));
     if record.is_none() && !findings.has_errors() {
         // Every part that is missing has its own finding; this keeps it so.
         findings.error("$", "record_incomplete", &[]);
@@ -131,12 +159,14 @@ pub fn review(source: &[u8], loader: &dyn Loader, today: Date) -> Review {
     Review { findings: findings.into_list(), record }
 }
 
-const KEYS: [&str; 7] = ["schema", "profile", "fields", "mrz", "portrait", "data_groups", "access"];
+const KEYS: [&str; 8] =
+    ["schema", "profile", "fields", "mrz", "portrait", "data_groups", "access", "trust_points"];
 
 fn read(
     value: &Value,
     loader: &dyn Loader,
     today: Date,
+    terms: &Terms,
     findings: &mut Findings,
 ) -> Option<Record> {
     let root = Object::root(value, findings);
@@ -149,7 +179,10 @@ fn read(
         findings.error("$.schema", "record_schema", &[("expected", &SCHEMA)]);
     }
     // Without a profile nothing more can be said about the fields.
-    let profile = profile(&root, loader, findings)?;
+    let profile = match &terms.profile {
+        Some(profile) => profile.clone(),
+        None => profile(&root, loader, findings)?,
+    };
 
     if root.get("fields").is_none() {
         findings.error("$.fields", "record_missing", &[]);
@@ -158,8 +191,17 @@ fn read(
     let fields = fields::read(&fields, &profile, today, findings);
     let mrz = mrz::read(&root.object("mrz", findings), &fields, &profile, findings);
     let portrait = files::portrait(&root, loader, findings);
-    let data_groups = files::data_groups(&root, &profile, loader, findings);
-    let access = access::read(&root.object("access", findings), &profile, findings);
+    let mut data_groups = files::data_groups(&root, &profile, loader, findings);
+    for (number, content) in &terms.data_groups {
+        if profile.lds.data_groups.contains(number) {
+            data_groups.entry(*number).or_insert_with(|| content.clone());
+        }
+    }
+    let access = access::read(&root.object("access", findings), &profile, terms, findings);
+    let mut trust_points = files::trust_points(&root, &profile, loader, findings);
+    if !terms.trust_points.is_empty() {
+        trust_points.clone_from(&terms.trust_points);
+    }
 
     let dg13 = fields.dg13.build().map_err(|_| {
         findings.error("$.fields", "record_fields_too_long", &[]);
@@ -171,6 +213,7 @@ fn read(
         portrait: portrait?,
         data_groups,
         access,
+        trust_points,
         profile: profile.clone(),
     })
 }

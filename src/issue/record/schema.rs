@@ -17,7 +17,17 @@ const SLASHED_DATE: &str = r"[0-9]{2}/[0-9]{2}/[0-9]{4}";
 pub fn schema() -> Value {
     let built_in: Vec<&CardProfile> =
         CardProfile::NAMES.iter().filter_map(|name| CardProfile::builtin(name).ok()).collect();
-    let by_profile: Vec<Value> = built_in.iter().map(|profile| condition(profile)).collect();
+    // Profiles with the same fields share a condition.
+    let mut layouts: Vec<Vec<&CardProfile>> = Vec::new();
+    for profile in &built_in {
+        let same =
+            layouts.iter_mut().find(|l| l.iter().all(|p| p.dg13.fields == profile.dg13.fields));
+        match same {
+            Some(layout) => layout.push(profile),
+            None => layouts.push(vec![profile]),
+        }
+    }
+    let by_profile: Vec<Value> = layouts.iter().filter_map(|layout| condition(layout)).collect();
     let names = built_in.iter().map(|profile| profile.name.as_str());
     let mut choices: Vec<Value> = vec![json!({ "enum": names.collect::<Vec<_>>() })];
     choices.push(json!({ "type": "string", "pattern": r"\.toml$" }));
@@ -50,28 +60,35 @@ pub fn schema() -> Value {
                 "propertyNames": { "pattern": "^DG(3|4|5|6|7|8|9|10|11|12|16)$" },
                 "additionalProperties": path
             },
-            KEYS[6]: access()
+            KEYS[6]: access(),
+            KEYS[7]: {
+                "type": "array",
+                "description": "certificates of country verifying CAs that the card trusts, the newer last",
+                "items": path,
+                "maxItems": 2
+            }
         },
         "allOf": by_profile
     })
 }
 
-/// The fields that a record of a built-in profile has.
-fn condition(profile: &CardProfile) -> Value {
-    let fields = &profile.dg13.fields;
+/// The fields that a record of a built-in profile has; `profiles` have the same.
+fn condition(profiles: &[&CardProfile]) -> Option<Value> {
+    let fields = &profiles.first()?.dg13.fields;
+    let names: Vec<&str> = profiles.iter().map(|profile| profile.name.as_str()).collect();
     let properties: Map<String, Value> =
         fields.iter().map(|field| (field.name.clone(), field_schema(field))).collect();
     let required: Vec<&str> =
         fields.iter().filter(|f| f.required).map(|f| f.name.as_str()).collect();
-    json!({
-        "if": { "properties": { "profile": { "const": profile.name } }, "required": ["profile"] },
+    Some(json!({
+        "if": { "properties": { "profile": { "enum": names } }, "required": ["profile"] },
         "then": { "properties": { "fields": {
             "type": "object",
             "required": required,
             "additionalProperties": false,
             "properties": properties
         } } }
-    })
+    }))
 }
 
 /// Dates of which day and month may be unknown.
@@ -138,6 +155,14 @@ fn access() -> Value {
         "properties": {
             "bac": { "type": "boolean" },
             "pace": { "type": "boolean" },
+            "pin": {
+                "type": "string", "pattern": "^[0-9]{4,12}$",
+                "description": "the PIN, where the profile has one"
+            },
+            "puk": {
+                "type": "string", "pattern": "^[0-9]{4,16}$",
+                "description": "the PUK, where the profile has one"
+            },
             "files": {
                 "type": "object",
                 "additionalProperties": {
