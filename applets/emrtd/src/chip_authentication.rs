@@ -127,5 +127,6 @@ fn agree(
     let shared = public.multiply(key).map_err(|_| StatusWord::WRONG_DATA)?;
     let secret = Zeroizing::new(shared.x_coordinate());
     session.next_secure_messaging = Some(SecureMessaging::new(cipher, &secret));
+    session.chip_authentication_key = Some(public.x_coordinate());
     Ok(())
 }

@@ -63,8 +63,9 @@ fn check_access(session: &Session, file: &FileHeader) -> Result<(), StatusWord> 
     let allowed = match file.access {
         Access::Always => true,
         Access::AfterAccessControl => session.is_open(),
-        // Rights come from Terminal Authentication alone.
-        Access::Dg3Right | Access::Dg4Right => false,
+        // Rights come from Terminal Authentication alone, and end with its secure messaging.
+        Access::Dg3Right => session.is_open() && session.terminal_authentication.rights().dg3(),
+        Access::Dg4Right => session.is_open() && session.terminal_authentication.rights().dg4(),
     };
     if allowed { Ok(()) } else { Err(StatusWord::SECURITY_STATUS) }
 }

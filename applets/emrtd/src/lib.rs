@@ -1,5 +1,6 @@
 //! The ICAO Doc 9303 LDS1 application as it runs on the card: file system, Basic Access Control,
-//! PACE, secure messaging, Chip Authentication, Active Authentication, personalisation.
+//! PACE, secure messaging, Chip Authentication, Terminal Authentication, Active Authentication,
+//! personalisation.
 //!
 //! Written from ICAO 9303-10 and -11, BSI TR-03110 and ISO/IEC 7816-4. It knows nothing of files,
 //! sockets or clocks, and nothing of how the reader side of this project reads the specifications.
@@ -11,12 +12,16 @@ extern crate alloc;
 mod active_authentication;
 mod bac;
 mod chip_authentication;
+mod command_chain;
+mod cv_certificate;
 mod files;
 mod key_derivation;
 mod pace;
 mod personalize;
 mod secure_messaging;
 mod store;
+mod terminal_authentication;
+mod trust_points;
 
 use alloc::vec::Vec;
 
@@ -24,6 +29,7 @@ use cancuoc_card_runtime::{
     Application, Command, Environment, NonVolatileMemory, Response, StatusWord,
 };
 
+use crate::command_chain::Collected;
 use crate::files::Directory;
 use crate::pace::PaceState;
 use crate::secure_messaging::{SecureMessaging, SmError};
@@ -47,6 +53,13 @@ struct Session {
     pace: PaceState,
     /// Chip Authentication key and protocol chosen by MSE:Set AT.
     chip_authentication: Option<chip_authentication::Selected>,
+    /// The card's compressed ephemeral key of PACE, which names the chip in Terminal Authentication.
+    pace_identifier: Option<Vec<u8>>,
+    /// The terminal's compressed ephemeral key of Chip Authentication.
+    chip_authentication_key: Option<Vec<u8>>,
+    terminal_authentication: terminal_authentication::TerminalAuthentication,
+    /// Commands of an unfinished chain under secure messaging.
+    chain: Option<command_chain::CommandChain>,
     secure_messaging: Option<SecureMessaging>,
     /// Keys that take over after the response to the current command.
     next_secure_messaging: Option<SecureMessaging>,
@@ -139,14 +152,39 @@ impl Emrtd {
         let room = messaging.room(command.ne.unwrap_or(256));
         // Commands ask whether the session is open, so it is back in place meanwhile.
         self.session.secure_messaging = Some(messaging);
-        let response = self.execute(environment, &inner.command(), room);
+        let response = self.execute_chained(environment, &inner.command(), room);
         let Some(mut messaging) = self.session.secure_messaging.take() else {
             return response;
         };
         let wrapped = messaging.wrap(&response, command.ins & 1 == 1);
-        self.session.secure_messaging =
-            Some(self.session.next_secure_messaging.take().unwrap_or(messaging));
+        if let Some(next) = self.session.next_secure_messaging.take() {
+            self.session.terminal_authentication.restart();
+            messaging = next;
+        }
+        self.session.secure_messaging = Some(messaging);
         wrapped
+    }
+
+    /// A command without its protection, which may be one of a chain.
+    fn execute_chained(
+        &mut self,
+        environment: &mut Environment<'_>,
+        command: &Command<'_>,
+        room: usize,
+    ) -> Response {
+        // The steps of GENERAL AUTHENTICATE have the mark of a chain, but each is a command.
+        if command.ins == 0x86 {
+            self.session.chain = None;
+            return self.execute(environment, command, room);
+        }
+        match command_chain::collect(&mut self.session.chain, command) {
+            Ok(Collected::Single) => self.execute(environment, command, room),
+            Ok(Collected::Last(data)) => {
+                self.execute(environment, &Command { data: &data, ..*command }, room)
+            }
+            Ok(Collected::More) => Response::ok(Vec::new()),
+            Err(status) => status.into(),
+        }
     }
 
     /// A plain command. `room` is how many bytes of data the response may have.
@@ -168,6 +206,9 @@ impl Emrtd {
                 return files::read_binary_odd(session, environment.memory, command, room);
             }
             (0x84, ..) => bac::get_challenge(session, environment, command),
+            (0x82, ..) if session.is_open() => {
+                terminal_authentication::external_authenticate(session, environment.memory, command)
+            }
             (0x82, ..) => bac::external_authenticate(session, environment, command),
             (0x22, 0xC1, 0xA4) => pace::set_authentication_template(session, environment, command),
             (0x22, 0x41, 0xA6) => {
@@ -176,7 +217,19 @@ impl Emrtd {
             (0x22, 0x41, 0xA4) => {
                 chip_authentication::set_authentication(session, environment.memory, command)
             }
+            (0x22, 0x81, 0xB6) => {
+                terminal_authentication::set_verification_key(session, environment.memory, command)
+            }
+            (0x22, 0x81, 0xA4) => terminal_authentication::set_authentication_template(
+                session,
+                environment.memory,
+                command,
+            ),
             (0x22, ..) => Err(StatusWord::WRONG_P1P2),
+            (0x2A, 0x00, 0xBE) => {
+                terminal_authentication::verify_certificate(session, environment.memory, command)
+            }
+            (0x2A, ..) => Err(StatusWord::WRONG_P1P2),
             (0x86, 0, 0) if session.chip_authentication.is_some() => {
                 chip_authentication::general_authenticate(session, environment.memory, command)
             }

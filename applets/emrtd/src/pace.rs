@@ -156,6 +156,7 @@ pub fn general_authenticate(
             let token = tlv::find(data, 0x85).ok_or(StatusWord::WRONG_DATA)?;
             let own = confirm(variant, &terminal, &card, &secret, token)?;
             session.next_secure_messaging = Some(SecureMessaging::new(variant.cipher, &secret));
+            session.pace_identifier = Some(card.x_coordinate());
             (PaceState::Idle, tlv::object(0x86, &own))
         }
     };

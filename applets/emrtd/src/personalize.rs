@@ -8,6 +8,7 @@ use cancuoc_primitives::curve::{Curve, SecretScalar};
 use cancuoc_primitives::rsa::RsaPrivateKey;
 
 use crate::store::{self, Access, FileHeader, LifeCycle, Location};
+use crate::trust_points;
 
 /// Largest file in bytes: what an offset of three bytes and the memory of a real chip leave.
 const MAX_FILE_SIZE: usize = 0x2_0000;
@@ -38,6 +39,9 @@ pub fn data_grouping(
         0x0302 => active_authentication_ecdsa(memory, data),
         0x0303 => active_authentication_rsa(memory, data),
         0x0401 => protocols(memory, data),
+        0x0501 => trust_points::personalize_trust_point(memory, data),
+        0x0502 => trust_points::personalize_date(memory, data),
+        0x0503 => trust_points::personalize_chip_identifier(memory, data),
         0x0F01 if data.is_empty() => activate(memory),
         0x0F02 if data.is_empty() => lock(memory),
         0x0201 | 0x0202 | 0x0F01 | 0x0F02 => Err(StatusWord::WRONG_DATA),
@@ -182,6 +186,9 @@ fn activate(memory: &mut dyn NonVolatileMemory) -> Result<(), StatusWord> {
         && needs(protocol::ACTIVE_AUTHENTICATION, store::ACTIVE_AUTHENTICATION);
     if !complete {
         return Err(StatusWord::CONDITIONS);
+    }
+    if store::has_protocol(memory, protocol::TERMINAL_AUTHENTICATION) {
+        trust_points::complete(memory)?;
     }
     store::set_life_cycle(memory, LifeCycle::Personalised)
 }

@@ -19,6 +19,12 @@ pub const ACTIVE_AUTHENTICATION: u32 = 5;
 pub const CHIP_AUTHENTICATION: u32 = 0x0000_0100;
 /// Most Chip Authentication keys.
 pub const MAX_CHIP_AUTHENTICATION: u32 = 8;
+/// Trust points for Terminal Authentication, the newest first: see `trust_points`.
+pub const TRUST_POINTS: u32 = 0x0000_0200;
+/// The date as far as the card knows it: six digits.
+pub const CARD_DATE: u32 = 0x0000_0201;
+/// Document number and check digit, ASCII.
+pub const CHIP_IDENTIFIER: u32 = 0x0000_0202;
 const FILE_HEADER: u32 = 0x1000_0000;
 const FILE_CONTENT: u32 = 0x2000_0000;
 
@@ -32,6 +38,8 @@ pub mod protocol {
     pub const CHIP_AUTHENTICATION: u8 = 0x04;
     /// Active Authentication.
     pub const ACTIVE_AUTHENTICATION: u8 = 0x08;
+    /// Terminal Authentication.
+    pub const TERMINAL_AUTHENTICATION: u8 = 0x10;
 }
 
 /// Life cycle of the application.

@@ -45,7 +45,8 @@ pub trait Application: Send {
     /// Another application was selected: forget what belongs to the session.
     fn deselect(&mut self);
 
-    /// A command while selected. Chained commands come joined, GET RESPONSE never comes.
+    /// A command while selected. Chained commands come joined unless they are under secure messaging;
+    /// GET RESPONSE never comes.
     fn process(&mut self, environment: &mut Environment<'_>, command: &Command<'_>) -> Response;
 
     /// One data grouping of a STORE DATA command that the issuer security domain passes on after

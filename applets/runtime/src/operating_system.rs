@@ -16,6 +16,8 @@ const SELECT: u8 = 0xA4;
 const GENERAL_AUTHENTICATE: u8 = 0x86;
 const GET_RESPONSE: u8 = 0xC0;
 const CHAINING: u8 = 0x10;
+/// Interindustry class with secure messaging whose header is authenticated.
+const SECURE_MESSAGING: u8 = 0x0C;
 const LOGICAL_CHANNEL: StatusWord = StatusWord(0x6881);
 const LAST_OF_CHAIN_EXPECTED: StatusWord = StatusWord(0x6883);
 
@@ -197,9 +199,11 @@ impl OperatingSystem {
     /// Joins chained commands (ISO/IEC 7816-4 §5.3.3): `Err` with the response to a command that
     /// is not the last, `Ok` with the joined data, or `Ok(None)` for a command on its own.
     ///
-    /// The steps of GENERAL AUTHENTICATE have the same mark, but each is a command of its own.
+    /// The steps of GENERAL AUTHENTICATE have the same mark, but each is a command of its own. Under
+    /// secure messaging each command of a chain has its own protection (BSI TR-03110-3 §E.1), which
+    /// only the application can take off, so it joins them.
     fn collect(&mut self, command: &Command<'_>) -> Result<Option<Vec<u8>>, Response> {
-        if command.ins == GENERAL_AUTHENTICATE {
+        if command.ins == GENERAL_AUTHENTICATE || command.cla & 0x8C == SECURE_MESSAGING {
             self.chain = None;
             return Ok(None);
         }
