@@ -10,8 +10,13 @@ extern crate alloc;
 mod brainpool;
 pub mod cipher;
 pub mod curve;
+pub mod dh;
 pub mod ecdsa;
+pub mod group;
 pub mod hash;
+pub mod modular;
 pub mod rsa;
+#[cfg(test)]
+mod test_random;
 
 pub use rand_core::CryptoRng;
