@@ -26,7 +26,7 @@ const CIPHERS: [BlockCipher; 4] =
     [BlockCipher::Tdes, BlockCipher::Aes128, BlockCipher::Aes192, BlockCipher::Aes256];
 
 fn plan(policy: AccessPolicy, prefer_mrz: bool) -> AccessPlan {
-    AccessPlan { keys: keys(), policy, prefer_mrz }
+    AccessPlan { policy, prefer_mrz, ..AccessPlan::pace(keys()) }
 }
 
 fn read(

@@ -62,8 +62,12 @@ fn answers(mut data: &[u8]) -> VecDeque<Vec<u8>> {
 }
 
 fn plan(policy: AccessPolicy) -> AccessPlan {
-    let keys = AccessKeys { can: Can::new("000018").ok(), mrz: Some(MrzKey::from_bytes([5; 20])) };
-    AccessPlan { keys, policy, prefer_mrz: false }
+    let keys = AccessKeys {
+        can: Can::new("000018").ok(),
+        mrz: Some(MrzKey::from_bytes([5; 20])),
+        ..AccessKeys::default()
+    };
+    AccessPlan { policy, ..AccessPlan::pace(keys) }
 }
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| {

@@ -3,11 +3,13 @@
 use clap::Args;
 
 use super::{Context, ExitStatus, Failure, secret};
-use crate::document::{AccessKeys, Can, CardProfile, Mrz, MrzDate, PersonalNumber, QrText};
+use crate::document::{
+    AccessKeys, Can, CardProfile, Mrz, MrzDate, PersonalNumber, Pin, Puk, QrText,
+};
 use crate::error::ErrorCode;
 use crate::terminal::{AccessPlan, AccessPolicy};
 
-/// What opens the card: one of MRZ, CAN, number or QR text.
+/// What is printed on the card: one of MRZ, CAN, number or QR text.
 #[derive(Debug, Clone, Args)]
 #[group(id = "access", multiple = false)]
 pub(super) struct AccessSource {
@@ -30,6 +32,13 @@ pub(super) struct AccessSource {
 pub(super) struct AccessOptions {
     #[command(flatten)]
     source: AccessSource,
+    /// The holder's PIN, whose tries the card counts; -, env:NAME, file:PATH as for --can. With
+    /// --can (or --number, --qr) the last try may be used too.
+    #[arg(long, value_name = "N")]
+    pin: Option<String>,
+    /// The PUK; -, env:NAME, file:PATH as for --can. With --pin it unblocks a blocked PIN.
+    #[arg(long, value_name = "N")]
+    puk: Option<String>,
     /// Date of birth YYMMDD, where BAC must be possible with --number.
     #[arg(long, value_name = "YYMMDD")]
     birth: Option<String>,
@@ -59,7 +68,8 @@ impl AccessOptions {
     /// Whether anything was given that opens a card.
     pub(super) const fn is_given(&self) -> bool {
         let s = &self.source;
-        s.mrz.is_some() || s.can.is_some() || s.number.is_some() || s.qr.is_some()
+        let printed = s.mrz.is_some() || s.can.is_some() || s.number.is_some() || s.qr.is_some();
+        printed || self.pin.is_some() || self.puk.is_some()
     }
 
     /// Reads the secrets and derives the keys.
@@ -71,7 +81,7 @@ impl AccessOptions {
         let (mut mrz, mut qr) = (None, None);
         let source = &self.source;
         let read = |option: &str, value: &str| secret::read(context, option, value);
-        let keys = if let Some(value) = &source.can {
+        let mut keys = if let Some(value) = &source.can {
             AccessKeys::from_can(Can::new(&read("--can", value)?).map_err(|e| bad(&e))?)
         } else if let Some(value) = &source.mrz {
             let parsed = Mrz::parse_text(&read("--mrz", value)?).map_err(|e| bad(&e))?;
@@ -90,12 +100,24 @@ impl AccessOptions {
             let keys = AccessKeys::from_qr(&parsed, expiry.as_ref(), profile);
             qr = Some(parsed);
             keys.map_err(|e| bad(&e))?
+        } else if self.is_given() {
+            AccessKeys::default()
         } else {
-            return Err(Failure::usage("one of --mrz, --can, --number, --qr"));
+            return Err(Failure::usage("one of --mrz, --can, --number, --qr, --pin, --puk"));
         };
+        if let Some(value) = &self.pin {
+            keys.pin = Some(Pin::new(&read("--pin", value)?).map_err(|e| bad(&e))?);
+        }
+        if let Some(value) = &self.puk {
+            keys.puk = Some(Puk::new(&read("--puk", value)?).map_err(|e| bad(&e))?);
+        }
         let policy =
             if self.allow_bac { AccessPolicy::PaceOrBacWhenNotOffered } else { AccessPolicy::Pace };
-        Ok(Access { plan: AccessPlan { keys, policy, prefer_mrz: mrz.is_some() }, mrz, qr })
+        Ok(Access {
+            plan: AccessPlan { policy, prefer_mrz: mrz.is_some(), ..AccessPlan::pace(keys) },
+            mrz,
+            qr,
+        })
     }
 }
 

@@ -143,7 +143,7 @@ impl Demo<'_> {
         let card = self.personalize("genuine.card", &image, &mut inspection)?;
 
         self.heading("demo.genuine")?;
-        let keys = AccessKeys { can: image.can.clone(), mrz: None };
+        let keys = AccessKeys { can: image.can.clone(), ..AccessKeys::default() };
         let plan = AccessPlan::pace(keys);
         let genuine = self.verify(card, &plan, &trust)?;
 

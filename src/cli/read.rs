@@ -18,6 +18,7 @@ use crate::terminal::{ChipReading, FileRead, ReadOptions, ReadStatistics, read_c
 #[command(after_help = "Examples:\n  \
     cancuoc read --can - --out card/               asks for the CAN\n  \
     cancuoc read --number env:NUMBER --out card/\n  \
+    cancuoc read --pin - --out card/               asks for the PIN, whose tries the card counts\n  \
     cancuoc --reader card:test.card read --can file:can.txt --out card/")]
 pub(super) struct Arguments {
     #[command(flatten)]

@@ -22,6 +22,7 @@ use crate::verify::{
 #[command(after_help = "Examples:\n  \
     cancuoc verify --can - --trust csca/           asks for the CAN\n  \
     cancuoc verify --qr file:qr.txt --trust csca/ --json\n  \
+    cancuoc verify --pin - --can file:can.txt --trust csca/    asks for the PIN, resumes it with the CAN\n  \
     cancuoc verify --files card/ --trust csca/     files saved by cancuoc read: never 'genuine'\n\n\
     Exit codes: 0 genuine, 1 not genuine, 3 inconclusive, 4 no card or reader, 5 the card refused.")]
 pub(super) struct Arguments {
@@ -37,7 +38,7 @@ pub(super) struct Arguments {
 
 pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<ExitStatus, Failure> {
     if arguments.files.is_some() == arguments.access.is_given() {
-        return Err(Failure::usage("--mrz, --can, --number, --qr | --files"));
+        return Err(Failure::usage("--mrz, --can, --number, --qr, --pin, --puk | --files"));
     }
     let trust =
         TrustStore::load(&arguments.trust).map_err(|e| Failure::file(&arguments.trust, &e))?;

@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use super::access::{AccessError, Can, MrzKey, PersonalNumber};
+use super::access::{AccessError, Can, MrzKey, PersonalNumber, Pin, Puk};
 use super::mrz::{Mrz, MrzDate};
 use super::profile::CardProfile;
 use super::qr::QrText;
@@ -14,13 +14,17 @@ pub struct AccessKeys {
     pub can: Option<Can>,
     /// The key of the MRZ, for PACE and BAC.
     pub mrz: Option<MrzKey>,
+    /// The holder's PIN, for PACE.
+    pub pin: Option<Pin>,
+    /// The PUK, for PACE where the PIN is blocked.
+    pub puk: Option<Puk>,
 }
 
 impl AccessKeys {
     /// A CAN alone: enough for PACE, not for BAC.
     #[must_use]
     pub const fn from_can(can: Can) -> Self {
-        Self { can: Some(can), mrz: None }
+        Self { can: Some(can), mrz: None, pin: None, puk: None }
     }
 
     /// The whole MRZ. A Vietnamese card's has the 12-digit number, and so the CAN, in it.
@@ -29,7 +33,7 @@ impl AccessKeys {
     /// [`AccessError`] when the profile's derivation does not give a CAN.
     pub fn from_mrz(mrz: &Mrz, profile: &CardProfile) -> Result<Self, AccessError> {
         let can = mrz.personal_number().map(|number| profile.can(&number)).transpose()?;
-        Ok(Self { can, mrz: Some(mrz.key()) })
+        Ok(Self { can, mrz: Some(mrz.key()), ..Self::default() })
     }
 
     /// The 12-digit number: the CAN, and with both dates the key of the MRZ.
@@ -45,7 +49,7 @@ impl AccessKeys {
         let document_number = profile.document_number(number)?;
         let dates = birth.zip(expiry);
         let mrz = dates.map(|(birth, expiry)| MrzKey::derive(&document_number, birth, expiry));
-        Ok(Self { can: Some(profile.can(number)?), mrz })
+        Ok(Self { can: Some(profile.can(number)?), mrz, ..Self::default() })
     }
 
     /// The text of the QR code: number and birth; the date of expiry is not in it.
@@ -64,7 +68,13 @@ impl AccessKeys {
 
 impl fmt::Debug for AccessKeys {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "AccessKeys(CAN {}, MRZ {})", self.can.is_some(), self.mrz.is_some())
+        let Self { can, mrz, pin, puk } = self;
+        let known = [can.is_some(), mrz.is_some(), pin.is_some(), puk.is_some()];
+        write!(
+            f,
+            "AccessKeys(CAN {}, MRZ {}, PIN {}, PUK {})",
+            known[0], known[1], known[2], known[3]
+        )
     }
 }
 

@@ -70,6 +70,8 @@ impl Opening {
         match self {
             Self::Pace(PacePassword::Can(_)) => "PACE-CAN",
             Self::Pace(PacePassword::Mrz(_)) => "PACE-MRZ",
+            Self::Pace(PacePassword::Pin(_)) => "PACE-PIN",
+            Self::Pace(PacePassword::Puk(_)) => "PACE-PUK",
             Self::Bac(_) => "BAC",
         }
     }

@@ -7,10 +7,12 @@ use rand_core::CryptoRng;
 use serde::Serialize;
 
 use super::bac::Bac;
-use super::pace::{ChipAuthenticationMappingEvidence, Pace, PaceParameters, PacePassword};
+use super::pace::{
+    ChipAuthenticationMappingEvidence, Pace, PaceParameters, PacePassword, PaceResult,
+};
 use super::reading::{FileRead, FileReader, ReadLimits};
 use super::session::Session;
-use super::{TerminalError, commands};
+use super::{FreshnessRegister, TerminalError, commands};
 use crate::apdu::StatusWord;
 use crate::document::AccessKeys;
 use crate::lds::{FileId, SecurityInfos};
@@ -38,21 +40,42 @@ pub struct AccessPlan {
     pub policy: AccessPolicy,
     /// Use the key of the MRZ for PACE even where the CAN is known.
     pub prefer_mrz: bool,
+    /// How PACE is run.
+    pub pace: PaceOptions,
+}
+
+/// How PACE is run.
+#[derive(Debug, Clone, Default)]
+pub struct PaceOptions {
+    /// What cards have drawn before, shared between sessions; none for this session alone.
+    pub register: Option<FreshnessRegister>,
 }
 
 impl AccessPlan {
     /// PACE only, with the CAN where it is known, else with the MRZ.
     #[must_use]
-    pub const fn pace(keys: AccessKeys) -> Self {
-        Self { keys, policy: AccessPolicy::Pace, prefer_mrz: false }
+    pub fn pace(keys: AccessKeys) -> Self {
+        Self { keys, policy: AccessPolicy::Pace, prefer_mrz: false, pace: PaceOptions::default() }
     }
 
+    /// The password of PACE: the PIN or PUK where one is known, for it is given on purpose.
     fn pace_password(&self) -> Result<PacePassword, TerminalError> {
-        let can = self.keys.can.clone().map(PacePassword::Can);
-        let mrz = self.keys.mrz.clone().map(PacePassword::Mrz);
-        let chosen = if self.prefer_mrz { mrz.or(can) } else { can.or(mrz) };
+        let AccessKeys { can, mrz, pin, puk } = self.keys.clone();
+        let (can, mrz) = (can.map(PacePassword::Can), mrz.map(PacePassword::Mrz));
+        let printed = if self.prefer_mrz { mrz.or(can) } else { can.or(mrz) };
+        let chosen = pin.map(PacePassword::Pin).or(puk.map(PacePassword::Puk)).or(printed);
         chosen.ok_or(TerminalError::PasswordMissing { protocol: "PACE", password: "CAN or MRZ" })
     }
+}
+
+/// What had to be done before the PIN could be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PinRecovery {
+    /// One try was left: PACE with the CAN ran first.
+    Resumed,
+    /// No try was left: PACE with the PUK ran first and gave the PIN its tries back.
+    Unblocked,
 }
 
 /// How the card was opened, by the names of the command-line contract.
@@ -66,8 +89,14 @@ pub struct AccessOutcome {
     pub domain: Option<&'static str>,
     /// Cipher of secure messaging.
     pub cipher: &'static str,
-    /// `CAN` or `MRZ`.
+    /// `CAN`, `MRZ`, `PIN` or `PUK`.
     pub password: &'static str,
+    /// Tries of the password that were left before this run, where the card told them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tries_left: Option<u8>,
+    /// What had to be done before the PIN could be used.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub recovery: Option<PinRecovery>,
     /// BAC was used because the card offered no PACE.
     pub downgraded: bool,
     /// EF.CardAccess as read, for comparison with DG14; none where it was not read or is absent.
@@ -92,12 +121,14 @@ pub fn open_card<T: CardTransport>(
     plan: &AccessPlan,
     random: &mut dyn CryptoRng,
 ) -> Result<AccessOutcome, TerminalError> {
+    if let Some(register) = &plan.pace.register {
+        session.share_register(register.clone());
+    }
     if plan.policy == AccessPolicy::Bac {
         return open_with_bac(session, plan, None, false, random);
     }
-    let password = plan.pace_password();
     if plan.policy == AccessPolicy::Pace {
-        password.clone()?; // before anything is sent
+        plan.pace_password()?; // before anything is sent
     }
     let card_access = read_card_access(session)?;
     let infos = card_access
@@ -107,7 +138,7 @@ pub fn open_card<T: CardTransport>(
     match infos {
         Some(infos) if infos.pace().next().is_some() => {
             let parameters = PaceParameters::select(&infos)?;
-            open_with_pace(session, parameters, password?, card_access, random)
+            open_with_pace(session, parameters, plan, card_access, random)
         }
         _ if plan.policy == AccessPolicy::PaceOrBacWhenNotOffered => {
             open_with_bac(session, plan, card_access, true, random)
@@ -120,13 +151,20 @@ pub fn open_card<T: CardTransport>(
 fn open_with_pace<T: CardTransport>(
     session: &mut Session<T>,
     parameters: PaceParameters,
-    password: PacePassword,
+    plan: &AccessPlan,
     card_access: Option<Vec<u8>>,
     random: &mut dyn CryptoRng,
 ) -> Result<AccessOutcome, TerminalError> {
+    let password = plan.pace_password()?;
     let name = password.name();
-    let result = session.run(&mut Pace::new(parameters, password, random))?;
-    session.start_secure_messaging(result.secure_messaging);
+    let mut recovery = None;
+    let result = match run_pace(session, parameters, password.clone(), false, random) {
+        Err(fault) => {
+            recovery = Some(recover(session, parameters, plan, fault, random)?);
+            run_pace(session, parameters, password, true, random)?
+        }
+        result => result?,
+    };
     select_application(session)?;
     Ok(AccessOutcome {
         protocol: "PACE",
@@ -134,10 +172,58 @@ fn open_with_pace<T: CardTransport>(
         domain: Some(parameters.curve.name()),
         cipher: parameters.protocol.cipher.name(),
         password: name,
+        tries_left: result.tries_left,
+        recovery,
         downgraded: false,
         card_access,
         chip_authentication_mapping: None,
     })
+}
+
+/// Runs PACE and switches the session to its keys.
+fn run_pace<T: CardTransport>(
+    session: &mut Session<T>,
+    parameters: PaceParameters,
+    password: PacePassword,
+    resumed: bool,
+    random: &mut dyn CryptoRng,
+) -> Result<PaceResult, TerminalError> {
+    let mut pace = Pace::new(parameters, password, random).remembering(session.register().clone());
+    if resumed {
+        pace = pace.resumed();
+    }
+    let result = session.run(&mut pace)?;
+    session.start_secure_messaging(result.secure_messaging.clone());
+    Ok(result)
+}
+
+/// Makes the PIN usable again where the plan has what that takes: a suspended one by PACE with
+/// the CAN, a blocked one by PACE with the PUK and RESET RETRY COUNTER (BSI TR-03110-2 §3.3).
+/// The PIN is then used in the same session. Any other fault stays.
+fn recover<T: CardTransport>(
+    session: &mut Session<T>,
+    parameters: PaceParameters,
+    plan: &AccessPlan,
+    fault: TerminalError,
+    random: &mut dyn CryptoRng,
+) -> Result<PinRecovery, TerminalError> {
+    let AccessKeys { can, puk, .. } = plan.keys.clone();
+    match (&fault, can, puk) {
+        (TerminalError::PasswordSuspended { .. }, Some(can), _) => {
+            run_pace(session, parameters, PacePassword::Can(can), false, random)?;
+            Ok(PinRecovery::Resumed)
+        }
+        (TerminalError::PasswordBlocked { password: "PIN" }, _, Some(puk)) => {
+            run_pace(session, parameters, PacePassword::Puk(puk), false, random)?;
+            let status = session.transmit(&commands::reset_retry_counter_of_pin())?.status;
+            let step = "RESET RETRY COUNTER of the PIN";
+            if !status.is_ok() {
+                return Err(TerminalError::Refused { step, status });
+            }
+            Ok(PinRecovery::Unblocked)
+        }
+        _ => Err(fault),
+    }
 }
 
 fn open_with_bac<T: CardTransport>(
@@ -159,6 +245,8 @@ fn open_with_bac<T: CardTransport>(
         domain: None,
         cipher,
         password: "MRZ",
+        tries_left: None,
+        recovery: None,
         downgraded,
         card_access,
         chip_authentication_mapping: None,

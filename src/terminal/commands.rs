@@ -93,6 +93,13 @@ pub fn general_authenticate(content: &[u8], last: bool) -> CommandApdu {
         .with_ne(Ne::MAX_SHORT)
 }
 
+/// RESET RETRY COUNTER of the PIN without a new one: gives it all its tries back, in a session
+/// that the PUK has opened (BSI TR-03110-3 §B.11.3).
+#[must_use]
+pub const fn reset_retry_counter_of_pin() -> CommandApdu {
+    CommandApdu::new(0x00, 0x2C, 0x03, 0x03)
+}
+
 /// GET RESPONSE (ISO/IEC 7816-4 §11.8.1).
 #[must_use]
 pub const fn get_response(ne: Ne) -> CommandApdu {

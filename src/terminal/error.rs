@@ -2,6 +2,7 @@
 
 use thiserror::Error;
 
+use super::KeyFault;
 use crate::apdu::tlv::TlvError;
 use crate::apdu::{ApduError, StatusWord};
 use crate::error::ErrorCode;
@@ -39,6 +40,18 @@ pub enum TerminalError {
         /// Name of the password.
         password: &'static str,
     },
+    /// One try of the password is left: it may be used only after PACE with the CAN.
+    #[error("the {password} is suspended: one try is left")]
+    PasswordSuspended {
+        /// Name of the password.
+        password: &'static str,
+    },
+    /// The password is switched off.
+    #[error("the {password} is not active on this card")]
+    PasswordDeactivated {
+        /// Name of the password.
+        password: &'static str,
+    },
     /// A protected response failed a check, or an unprotected one came. Which check is not told:
     /// all failures are one (ICAO 9303-11 §9.8).
     #[error("secure messaging failed; the session is closed")]
@@ -53,6 +66,20 @@ pub enum TerminalError {
         step: &'static str,
         /// The rule broken.
         detail: &'static str,
+    },
+    /// A nonce has come before in this process.
+    #[error("{step}: the card repeats a nonce of an earlier run")]
+    NonceRepeated {
+        /// The step of the protocol.
+        step: &'static str,
+    },
+    /// A public key of the card is refused.
+    #[error("{step}: {fault}")]
+    CardKey {
+        /// The step of the protocol.
+        step: &'static str,
+        /// Why.
+        fault: KeyFault,
     },
     /// The card could not prove that it knows the password or key.
     #[error("the card failed to authenticate in {step}")]
@@ -115,7 +142,11 @@ impl TerminalError {
     pub const fn is_refusal(&self) -> bool {
         matches!(
             self,
-            Self::Refused { .. } | Self::WrongPassword { .. } | Self::PasswordBlocked { .. }
+            Self::Refused { .. }
+                | Self::WrongPassword { .. }
+                | Self::PasswordBlocked { .. }
+                | Self::PasswordSuspended { .. }
+                | Self::PasswordDeactivated { .. }
         )
     }
 }
@@ -128,6 +159,10 @@ impl ErrorCode for TerminalError {
             Self::Refused { .. } => "card_refused",
             Self::WrongPassword { .. } => "access_password_wrong",
             Self::PasswordBlocked { .. } => "access_password_blocked",
+            Self::PasswordSuspended { .. } => "access_password_suspended",
+            Self::PasswordDeactivated { .. } => "access_password_deactivated",
+            Self::NonceRepeated { .. } => "card_nonce_repeated",
+            Self::CardKey { fault, .. } => fault.code(),
             Self::SecureMessaging => "secure_messaging_failed",
             Self::Closed => "session_closed",
             Self::Protocol { .. } => "card_protocol_violation",

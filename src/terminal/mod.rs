@@ -11,8 +11,10 @@ mod chip;
 pub mod chip_authentication;
 pub mod commands;
 mod error;
+mod freshness;
 pub mod identify;
 pub mod key_derivation;
+mod key_fault;
 pub mod pace;
 mod protocol;
 pub mod reading;
@@ -21,11 +23,13 @@ mod session;
 #[cfg(test)]
 mod testing;
 
-pub use access::{AccessOutcome, AccessPlan, AccessPolicy, open_card};
+pub use access::{AccessOutcome, AccessPlan, AccessPolicy, PaceOptions, PinRecovery, open_card};
 pub use chip::{
     ChipFile, ChipReading, ExtendedLength, ProgressReport, Proof, ReadOptions, read_chip,
 };
 pub use error::TerminalError;
+pub use freshness::FreshnessRegister;
+pub use key_fault::KeyFault;
 pub use protocol::{Protocol, Step};
 pub use reading::{FileRead, FileReader, ReadLimits, ReadStatistics};
 pub use session::{Counters, Session, WireExchange, max_protected_data};

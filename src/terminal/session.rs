@@ -5,7 +5,7 @@ use crate::transport::{CardTransport, PlainExchange};
 
 use super::protocol::{Protocol, Step};
 use super::secure_messaging::SecureMessaging;
-use super::{TerminalError, commands};
+use super::{FreshnessRegister, TerminalError, commands};
 
 /// Longest response data field that is put together from GET RESPONSE.
 const MAX_RESPONSE: usize = 65_536;
@@ -53,6 +53,7 @@ pub struct Session<T: CardTransport> {
     protection: Protection,
     extended: bool,
     counters: Counters,
+    register: FreshnessRegister,
     /// The first exchange under the newest keys.
     first_protected: Option<WireExchange>,
 }
@@ -73,8 +74,20 @@ impl<T: CardTransport> Session<T> {
             protection: Protection::Plain,
             extended: false,
             counters: Counters::default(),
+            register: FreshnessRegister::default(),
             first_protected: None,
         }
+    }
+
+    /// Remembers what the card draws in a register that other sessions share.
+    pub fn share_register(&mut self, register: FreshnessRegister) {
+        self.register = register;
+    }
+
+    /// What cards have drawn so far, in this session or all that share the register.
+    #[must_use]
+    pub const fn register(&self) -> &FreshnessRegister {
+        &self.register
     }
 
     /// Allows extended-length APDUs: only when both reader and card take them. Where a longer

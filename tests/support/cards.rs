@@ -37,7 +37,7 @@ pub fn random() -> rand_core::UnwrapErr<getrandom::SysRng> {
 /// Keys that open every card made here.
 pub fn keys() -> AccessKeys {
     let can = Some(Can::new("000018").unwrap());
-    AccessKeys { can, mrz: Some(MrzKey::from_bytes([0x5B; 20])) }
+    AccessKeys { can, mrz: Some(MrzKey::from_bytes([0x5B; 20])), ..AccessKeys::default() }
 }
 
 /// What card to make.

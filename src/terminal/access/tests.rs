@@ -1,7 +1,7 @@
 use hex_literal::hex;
 
 use super::*;
-use crate::document::{Can, MrzKey};
+use crate::document::{Can, MrzKey, Pin, Puk};
 use crate::terminal::testing::Fixed;
 use crate::transport::TransportError;
 use crate::transport::replay::ReplayTransport;
@@ -18,11 +18,8 @@ fn mrz_key() -> MrzKey {
 
 fn plan(policy: AccessPolicy) -> AccessPlan {
     let can = Can::new("123456").unwrap();
-    AccessPlan {
-        keys: AccessKeys { can: Some(can), mrz: Some(mrz_key()) },
-        policy,
-        prefer_mrz: false,
-    }
+    let keys = AccessKeys { can: Some(can), mrz: Some(mrz_key()), ..AccessKeys::default() };
+    AccessPlan { policy, ..AccessPlan::pace(keys) }
 }
 
 fn random() -> Fixed {
@@ -111,6 +108,67 @@ fn prefers_the_can_and_takes_the_mrz_when_told() {
     assert_eq!(plan.pace_password().unwrap().name(), "MRZ");
     plan.keys.mrz = None;
     assert_eq!(plan.pace_password().unwrap().name(), "CAN");
+}
+
+fn pin_plan(can: bool, puk: bool) -> AccessPlan {
+    let keys = AccessKeys {
+        can: can.then(|| Can::new("123456").unwrap()),
+        mrz: None,
+        pin: Some(Pin::new("4321").unwrap()),
+        puk: puk.then(|| Puk::new("12345678").unwrap()),
+    };
+    AccessPlan::pace(keys)
+}
+
+/// How opening goes on when the card answers `status` to MSE:Set AT with the PIN, and the command
+/// after it, if there is one, with 6A80.
+fn after_pin(plan: &AccessPlan, status: [u8; 2], next: Option<u8>) -> TerminalError {
+    let card_access = [&CARD_ACCESS[..], OK].concat();
+    let mse = |reference: u8| {
+        let mut command = hex!("0022C1A40F800A04007F00070202040202830100").to_vec();
+        *command.last_mut().unwrap() = reference;
+        command
+    };
+    let mut exchanges = vec![(READ_CARD_ACCESS.to_vec(), card_access), (mse(3), status.to_vec())];
+    exchanges.extend(next.map(|reference| (mse(reference), vec![0x6A, 0x80])));
+    let mut session = Session::new(ReplayTransport::from_exchanges(exchanges));
+    let error = open_card(&mut session, plan, &mut random()).unwrap_err();
+    assert!(session.into_transport().is_finished());
+    error
+}
+
+#[test]
+fn prefers_a_pin_over_a_puk_and_a_puk_over_what_is_printed() {
+    let mut plan = pin_plan(true, true);
+    assert_eq!(plan.pace_password().unwrap().name(), "PIN");
+    plan.keys.pin = None;
+    assert_eq!(plan.pace_password().unwrap().name(), "PUK");
+    plan.keys.puk = None;
+    assert_eq!(plan.pace_password().unwrap().name(), "CAN");
+}
+
+#[test]
+fn does_not_use_the_last_try_of_a_pin_without_the_can() {
+    let suspended = TerminalError::PasswordSuspended { password: "PIN" };
+    assert_eq!(after_pin(&pin_plan(false, true), [0x63, 0xC1], None), suspended);
+}
+
+#[test]
+fn resumes_a_suspended_pin_with_the_can() {
+    let error = after_pin(&pin_plan(true, true), [0x63, 0xC1], Some(2));
+    assert!(matches!(error, TerminalError::Refused { .. }), "{error}");
+}
+
+#[test]
+fn reports_a_blocked_pin_where_there_is_no_puk() {
+    let blocked = TerminalError::PasswordBlocked { password: "PIN" };
+    assert_eq!(after_pin(&pin_plan(true, false), [0x63, 0xC0], None), blocked);
+}
+
+#[test]
+fn unblocks_a_blocked_pin_with_the_puk() {
+    let error = after_pin(&pin_plan(true, true), [0x69, 0x83], Some(4));
+    assert!(matches!(error, TerminalError::Refused { .. }), "{error}");
 }
 
 #[test]

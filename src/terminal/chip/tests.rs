@@ -32,8 +32,9 @@ fn plan(policy: AccessPolicy) -> AccessPlan {
     let mut key = [0; 20];
     key[..16].copy_from_slice(&hex!("239AB9CB282DAF66231DC5A4DF6BFBAE"));
     let can = Can::new("123456").unwrap();
-    let keys = AccessKeys { can: Some(can), mrz: Some(MrzKey::from_bytes(key)) };
-    AccessPlan { keys, policy, prefer_mrz: false }
+    let keys =
+        AccessKeys { can: Some(can), mrz: Some(MrzKey::from_bytes(key)), ..AccessKeys::default() };
+    AccessPlan { policy, ..AccessPlan::pace(keys) }
 }
 
 fn random() -> Fixed {

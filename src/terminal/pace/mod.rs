@@ -1,12 +1,14 @@
 //! PACE, terminal side: ECDH with Generic Mapping (ICAO 9303-11 §4.4, BSI TR-03110-2 §3.2).
 
 mod chip_authentication_mapping;
+mod password;
 #[cfg(test)]
 mod testing;
 
 pub use chip_authentication_mapping::{
     ChipAuthenticationMappingError, ChipAuthenticationMappingEvidence, verify_cam,
 };
+pub use password::PacePassword;
 
 use cancuoc_primitives::cipher::{BlockCipher, cbc_decrypt, cmac, retail_mac};
 use cancuoc_primitives::curve::{Curve, Point, SecretScalar};
@@ -17,10 +19,9 @@ use zeroize::Zeroizing;
 use super::key_derivation::{KeyPurpose, derive_key};
 use super::protocol::{Protocol, Step};
 use super::secure_messaging::SecureMessaging;
-use super::{TerminalError, commands};
+use super::{FreshnessRegister, KeyFault, TerminalError, commands};
 use crate::apdu::tlv::{Tag, Tlv, encode};
-use crate::apdu::{CommandApdu, ResponseApdu, StatusWord};
-use crate::document::{Can, MrzKey};
+use crate::apdu::{CommandApdu, ResponseApdu};
 use crate::lds::{KeyAgreement, Mapping, PaceInfo, PaceProtocol, SecurityInfos};
 
 const MSE: &str = "MSE:Set AT of PACE";
@@ -32,41 +33,6 @@ const TOKEN: &str = "PACE, mutual authentication";
 /// profile and card takes 16, and a shorter one is a sign of tampering.
 const NONCE_LEN: usize = 16;
 const TOKEN_LEN: usize = 8;
-
-/// A password of PACE.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum PacePassword {
-    /// The key of the MRZ: reference 1.
-    Mrz(MrzKey),
-    /// The card access number: reference 2.
-    Can(Can),
-}
-
-impl PacePassword {
-    /// `MRZ` or `CAN`.
-    #[must_use]
-    pub const fn name(&self) -> &'static str {
-        match self {
-            Self::Mrz(_) => "MRZ",
-            Self::Can(_) => "CAN",
-        }
-    }
-
-    const fn reference(&self) -> u8 {
-        match self {
-            Self::Mrz(_) => 1,
-            Self::Can(_) => 2,
-        }
-    }
-
-    /// What is hashed to the key of the nonce (ICAO 9303-11 §9.7.3).
-    fn secret(&self) -> &[u8] {
-        match self {
-            Self::Mrz(key) => key.as_bytes(),
-            Self::Can(can) => can.as_bytes(),
-        }
-    }
-}
 
 /// The variant of PACE to run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -140,6 +106,8 @@ pub struct PaceResult {
     pub secure_messaging: SecureMessaging,
     /// The card's ephemeral public key, the card's identifier in Terminal Authentication.
     pub card_public_key: Point,
+    /// Tries of the password left before this run, where the card told them.
+    pub tries_left: Option<u8>,
 }
 
 /// The protocol: MSE:Set AT and four GENERAL AUTHENTICATE.
@@ -148,6 +116,9 @@ pub struct Pace {
     password: PacePassword,
     mapping_secret: SecretScalar,
     agreement_secret: SecretScalar,
+    resumed: bool,
+    register: FreshnessRegister,
+    tries_left: Option<u8>,
     state: State,
 }
 
@@ -181,13 +152,37 @@ impl Pace {
         Self::with_secrets(parameters, password, mapping, agreement)
     }
 
-    const fn with_secrets(
+    fn with_secrets(
         parameters: PaceParameters,
         password: PacePassword,
         mapping_secret: SecretScalar,
         agreement_secret: SecretScalar,
     ) -> Self {
-        Self { parameters, password, mapping_secret, agreement_secret, state: State::Start }
+        Self {
+            parameters,
+            password,
+            mapping_secret,
+            agreement_secret,
+            resumed: false,
+            register: FreshnessRegister::default(),
+            tries_left: None,
+            state: State::Start,
+        }
+    }
+
+    /// Refuses nonces and ephemeral keys that cards have sent before.
+    #[must_use]
+    pub fn remembering(mut self, register: FreshnessRegister) -> Self {
+        self.register = register;
+        self
+    }
+
+    /// Lets the last try of a PIN be used: the session has been opened with the CAN before
+    /// (BSI TR-03110-2 §3.3.1.1).
+    #[must_use]
+    pub const fn resumed(mut self) -> Self {
+        self.resumed = true;
+        self
     }
 
     const fn cipher(&self) -> BlockCipher {
@@ -214,6 +209,9 @@ impl Pace {
         let nonce = cbc_decrypt(cipher, &key, &vec![0; cipher.block_len()], cryptogram)
             .map(Zeroizing::new)
             .map_err(|_| violation(NONCE, "the nonce cannot be decrypted"))?;
+        if !self.register.is_fresh(&nonce) {
+            return Err(TerminalError::NonceRepeated { step: NONCE });
+        }
         let nonce = SecretScalar::from_bytes(self.parameters.curve, &nonce)
             .map_err(|_| violation(NONCE, "the nonce is zero"))?;
         self.state = State::WaitingForMapping { nonce };
@@ -228,7 +226,7 @@ impl Pace {
     ) -> Result<CommandApdu, TerminalError> {
         let card = self.point(card, MAPPING)?;
         if card == self.mapping_secret.public_point() {
-            return Err(violation(MAPPING, "the card echoes the terminal's key"));
+            return Err(key_fault(MAPPING, KeyFault::Reflected));
         }
         let mapped = card
             .multiply(&self.mapping_secret)
@@ -251,10 +249,10 @@ impl Pace {
     ) -> Result<CommandApdu, TerminalError> {
         let card_key = self.point(card, AGREEMENT)?;
         if card_key == *own_key {
-            return Err(violation(AGREEMENT, "the card echoes the terminal's key"));
+            return Err(key_fault(AGREEMENT, KeyFault::Reflected));
         }
         if card_key == *mapped {
-            return Err(violation(AGREEMENT, "the card's key is the generator"));
+            return Err(key_fault(AGREEMENT, KeyFault::Generator));
         }
         let shared = card_key
             .multiply(&self.agreement_secret)
@@ -270,7 +268,7 @@ impl Pace {
     }
 
     /// Step 4: checks the card's token.
-    fn take_token(keys: SessionKeys, token: &[u8]) -> Result<PaceResult, TerminalError> {
+    fn take_token(&self, keys: SessionKeys, token: &[u8]) -> Result<PaceResult, TerminalError> {
         if bool::from(token.ct_eq(&keys.own_token)) {
             return Err(violation(TOKEN, "the card echoes the terminal's token"));
         }
@@ -278,7 +276,7 @@ impl Pace {
             return Err(TerminalError::CardNotAuthentic { step: TOKEN });
         }
         let SessionKeys { secure_messaging, card_key, .. } = keys;
-        Ok(PaceResult { secure_messaging, card_public_key: card_key })
+        Ok(PaceResult { secure_messaging, card_public_key: card_key, tries_left: self.tries_left })
     }
 
     /// MAC over the public key data object of the other side (ICAO 9303-11 §4.4.3.4).
@@ -296,21 +294,12 @@ impl Pace {
     }
 
     fn point(&self, bytes: &[u8], step: &'static str) -> Result<Point, TerminalError> {
-        Point::from_uncompressed(self.parameters.curve, bytes)
-            .map_err(|_| violation(step, "the card's key is no point of the curve"))
-    }
-
-    fn check_status(&self, step: &'static str, status: StatusWord) -> Result<(), TerminalError> {
-        let password = self.password.name();
-        match status.0 {
-            0x9000 => Ok(()),
-            // The protocol is selected; a counter of tries comes along.
-            0x63C1..=0x63CF if step == MSE => Ok(()),
-            0x63C0 | 0x6983 => Err(TerminalError::PasswordBlocked { password }),
-            0x6300 | 0x63C1..=0x63CF if step == TOKEN => {
-                Err(TerminalError::WrongPassword { password, tries_left: status.tries_left() })
-            }
-            _ => Err(TerminalError::Refused { step, status }),
+        let point = Point::from_uncompressed(self.parameters.curve, bytes)
+            .map_err(|_| key_fault(step, KeyFault::NotOnCurve))?;
+        if self.register.is_fresh(bytes) {
+            Ok(point)
+        } else {
+            Err(key_fault(step, KeyFault::Repeated))
         }
     }
 }
@@ -340,6 +329,10 @@ fn dynamic_data<'a>(
     Ok(found.value)
 }
 
+const fn key_fault(step: &'static str, fault: KeyFault) -> TerminalError {
+    TerminalError::CardKey { step, fault }
+}
+
 const fn violation(step: &'static str, detail: &'static str) -> TerminalError {
     TerminalError::Protocol { step, detail }
 }
@@ -357,7 +350,8 @@ impl Protocol for Pace {
         let (step, tag) = match state {
             State::Start | State::Over => return Err(TerminalError::Closed),
             State::Selected => {
-                self.check_status(MSE, response.status)?;
+                self.tries_left =
+                    self.password.check_selection(MSE, response.status, self.resumed)?;
                 self.state = State::WaitingForNonce;
                 return Ok(Step::Send(commands::general_authenticate(&[], false)));
             }
@@ -366,14 +360,14 @@ impl Protocol for Pace {
             State::WaitingForKey { .. } => (AGREEMENT, 0x84),
             State::WaitingForToken { .. } => (TOKEN, 0x86),
         };
-        self.check_status(step, response.status)?;
+        self.password.check_step(step, response.status, step == TOKEN)?;
         let data = dynamic_data(step, tag, &response.data)?;
         let next = match state {
             State::WaitingForNonce => self.take_nonce(data)?,
             State::WaitingForMapping { nonce } => self.take_mapping(&nonce, data)?,
             State::WaitingForKey { own_key, mapped } => self.take_key(&own_key, &mapped, data)?,
             State::WaitingForToken { keys } => {
-                return Self::take_token(*keys, data).map(Step::Done);
+                return self.take_token(*keys, data).map(Step::Done);
             }
             State::Start | State::Selected | State::Over => return Err(TerminalError::Closed),
         };
