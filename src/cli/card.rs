@@ -1,10 +1,13 @@
-//! `card`: software cards: blank stock, what they are, forgeries.
+//! `card`: software cards: blank stock, personalised ones, what they are, forgeries.
+
+mod new;
+mod profiles;
+mod test_issuer;
 
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::json;
-use zeroize::Zeroizing;
 
 use super::finding::{self, RecordFolder};
 use super::issuing::{self, NotReadBack};
@@ -15,7 +18,7 @@ use crate::issue::review;
 use crate::lds::FileId;
 use crate::pki::{IssuerDirectory, country_of_name};
 use crate::softcard::{
-    Access, ApplicationLifeCycle, BlankOptions, CardLifeCycle, KeySet, Location, SoftCard,
+    Access, ApplicationLifeCycle, BlankOptions, CardLifeCycle, Location, SoftCard,
 };
 use crate::trust::X509;
 
@@ -28,29 +31,10 @@ pub(super) struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    New(NewArguments),
+    New(new::Arguments),
+    Profiles(profiles::Arguments),
     Show(ShowArguments),
     Forge(ForgeArguments),
-}
-
-/// Make a blank card in a new file.
-#[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  \
-    cancuoc card new blank.card --keys test\n  \
-    cancuoc card new blank.card --keys file:keys.txt --key-version 1 --scp03 60")]
-struct NewArguments {
-    /// File for the card; must not exist.
-    #[arg(value_name = "PATH")]
-    path: PathBuf,
-    /// Key of the issuer domain in hexadecimal, or ENC:MAC:DEK; test for the well-known test keys; -, env:NAME, file:PATH.
-    #[arg(long, value_name = "SECRET")]
-    keys: String,
-    /// Version of the keys, 1 to 127.
-    #[arg(long, value_name = "N", default_value_t = 0x30, value_parser = clap::value_parser!(u8).range(1..=127))]
-    key_version: u8,
-    /// Options of SCP03 in hexadecimal: 70, 60, 30, 20, 10 or 00.
-    #[arg(long, value_name = "I", default_value = "70", value_parser = ["70", "60", "30", "20", "10", "00"])]
-    scp03: String,
 }
 
 /// Show a card's life cycle and files; no secrets, no content.
@@ -118,7 +102,8 @@ impl Kind {
 
 pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<ExitStatus, Failure> {
     match &arguments.command {
-        Command::New(arguments) => new(context, arguments),
+        Command::New(arguments) => new::run(context, arguments),
+        Command::Profiles(arguments) => profiles::run(context, arguments),
         Command::Show(arguments) => show(context, arguments),
         Command::Forge(arguments) => forge(context, arguments),
     }
@@ -136,51 +121,6 @@ fn serial() -> [u8; 4] {
     let mut random = rand_core::UnwrapErr(getrandom::SysRng);
     rand_core::Rng::fill_bytes(&mut random, &mut serial);
     serial
-}
-
-fn new(context: &Context, arguments: &NewArguments) -> Result<ExitStatus, Failure> {
-    let mut options = BlankOptions::test(serial());
-    if arguments.keys != "test" {
-        let text = secret::read(context, "--keys", &arguments.keys)?;
-        options.keys = keys(&text, arguments.key_version)
-            .ok_or_else(|| Failure::new(ExitStatus::BadInput, "card_keys_malformed", "--keys"))?;
-    } else {
-        options.keys.version = arguments.key_version;
-    }
-    options.scp03_options = u8::from_str_radix(&arguments.scp03, 16).unwrap_or(0x70);
-    SoftCard::create(&arguments.path, &options).map_err(card_failure)?;
-    let path = arguments.path.display().to_string();
-    if context.json {
-        output::json(&json!({
-            "schema": "cancuoc.card-new/1",
-            "card": path,
-            "serial": hex::encode_upper(options.serial),
-            "key_version": options.keys.version,
-            "scp03": arguments.scp03,
-        }))?;
-    } else {
-        let serial = hex::encode_upper(options.serial);
-        output::line(&context.text("card.made", &[("card", &path), ("serial", &serial)]))?;
-    }
-    Ok(ExitStatus::Done)
-}
-
-/// One AES key for all three, or three joined by colons; in hexadecimal.
-fn keys(text: &str, version: u8) -> Option<KeySet> {
-    let parts: Vec<Zeroizing<Vec<u8>>> = text
-        .trim()
-        .split(':')
-        .map(|part| hex::decode(part).ok().map(Zeroizing::new))
-        .collect::<Option<_>>()?;
-    let [encryption, authentication, data] = match parts.as_slice() {
-        [key] => [key.clone(), key.clone(), key.clone()],
-        [e, m, d] => [e.clone(), m.clone(), d.clone()],
-        _ => return None,
-    };
-    let length = encryption.len();
-    let right =
-        matches!(length, 16 | 24 | 32) && authentication.len() == length && data.len() == length;
-    right.then_some(KeySet { version, encryption, authentication, data })
 }
 
 const fn card_state(state: CardLifeCycle) -> &'static str {
