@@ -130,6 +130,16 @@ impl DhGroup {
         self.0.q.as_deref()
     }
 
+    /// The cofactor (p-1)/q, big-endian, where q is known: a number to its power is in the subgroup.
+    #[must_use]
+    pub fn cofactor(&self) -> Option<Vec<u8>> {
+        let order = BoxedUint::from_be_slice_vartime(self.q()?);
+        let order = crypto_bigint::NonZero::new(order).into_option()?;
+        let (cofactor, _) =
+            BoxedUint::from_be_slice_vartime(&less_one(self.p())).div_rem_vartime(&order);
+        Some(cofactor.to_be_bytes_trimmed_vartime().into_vec())
+    }
+
     /// Bits of the prime.
     #[must_use]
     pub fn bits(&self) -> usize {

@@ -25,6 +25,15 @@ fn the_standardised_groups_are_what_they_claim() {
 }
 
 #[test]
+fn a_number_to_the_power_of_the_cofactor_is_in_the_subgroup() {
+    for id in 0..3 {
+        let group = group(id);
+        let number = group.modulus().small(2).pow(&group.cofactor().unwrap());
+        DhPublic::from_residue(&group, number).unwrap();
+    }
+}
+
+#[test]
 fn recognises_a_standardised_group_by_its_values() {
     let known = group(2);
     let padded = [&[0, 0], known.p()].concat();
