@@ -118,7 +118,7 @@ fn image(wanted: &Wanted) -> CardImage {
             protocol: ChipAuthenticationInfo::protocol_oid(KeyAgreement::Ecdh, BlockCipher::Aes128),
             key_id: None,
             uses: ChipKeyUse::ANY,
-            key: chip,
+            key: chip.into(),
         }],
         active_authentication: Some(active),
         ..CardImage::default()

@@ -59,6 +59,9 @@ pub enum ImageError {
         /// File identifier.
         fid: u16,
     },
+    /// A chip key over domain parameters that are not standardised.
+    #[error("a key of Chip Authentication is over domain parameters without a standardised number")]
+    DomainParameters,
     /// The numbers of an RSA key cannot be had.
     #[error("the RSA key of Active Authentication is not usable")]
     RsaKey,
@@ -69,7 +72,7 @@ impl crate::error::ErrorCode for ImageError {
         match self {
             Self::FileTooLong { .. } => "image_file_too_long",
             Self::FileTwice { .. } => "image_file_twice",
-            Self::RsaKey => "image_key_unusable",
+            Self::RsaKey | Self::DomainParameters => "image_key_unusable",
         }
     }
 }
@@ -140,7 +143,8 @@ fn secrets(image: &CardImage) -> Result<Vec<DataGrouping>, ImageError> {
         list.push(DataGrouping::secret(PUK, with_tries(puk.as_bytes(), *tries)));
     }
     for chip in &image.chip_authentication {
-        let mut value = object(0x80, &[chip.key.curve().domain_parameter_id()]);
+        let id = chip.key.domain_parameters().id().ok_or(ImageError::DomainParameters)?;
+        let mut value = object(0x80, &[id]);
         if let Some(id) = &chip.key_id {
             append(&mut value, object(0x82, id));
         }
@@ -294,7 +298,7 @@ pub(crate) mod tests {
                 protocol: oid("0.4.0.127.0.7.2.2.3.2.2"),
                 key_id: Some(vec![1]),
                 uses: ChipKeyUse::ANY,
-                key: scalar.clone(),
+                key: scalar.clone().into(),
             }],
             active_authentication: Some(ActiveAuthenticationKey::Ecdsa {
                 key: scalar,

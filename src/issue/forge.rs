@@ -2,6 +2,7 @@
 
 use cancuoc_primitives::CryptoRng;
 use cancuoc_primitives::curve::{Curve, SecretScalar};
+use cancuoc_primitives::group::GroupSecret;
 use cancuoc_primitives::rsa::RsaPrivateKey;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
@@ -143,7 +144,7 @@ fn forget_keys(image: &mut CardImage, random: &mut dyn CryptoRng) -> Result<(), 
             protocol: ca.protocol,
             key_id: ca.key_id.clone(),
             uses: ca.uses,
-            key: SecretScalar::random(ca.key.curve(), random),
+            key: GroupSecret::random(&ca.key.domain_parameters(), random),
         };
     }
     image.active_authentication = match image.active_authentication.take() {

@@ -1,6 +1,7 @@
 //! The image of a card: everything that personalisation writes.
 
 use cancuoc_primitives::curve::SecretScalar;
+use cancuoc_primitives::group::GroupSecret;
 use cancuoc_primitives::hash::HashAlgorithm;
 use cancuoc_primitives::rsa::RsaPrivateKey;
 use const_oid::ObjectIdentifier;
@@ -126,8 +127,8 @@ pub struct ChipAuthenticationKey {
     pub key_id: Option<Vec<u8>>,
     /// What the key is for.
     pub uses: ChipKeyUse,
-    /// The private key.
-    pub key: SecretScalar,
+    /// The private key, over standardised domain parameters.
+    pub key: GroupSecret,
 }
 
 /// The key of Active Authentication.

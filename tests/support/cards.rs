@@ -169,7 +169,7 @@ pub fn image(wanted: &Wanted) -> CardImage {
             protocol: ChipAuthenticationInfo::protocol_oid(KeyAgreement::Ecdh, wanted.cipher),
             key_id: None,
             uses: ChipKeyUse::ANY,
-            key: on_chip,
+            key: on_chip.into(),
         }],
         active_authentication: Some(active),
         ..CardImage::default()

@@ -4,8 +4,9 @@
 //! fails its trial never reaches a data group.
 
 use cancuoc_primitives::CryptoRng;
-use cancuoc_primitives::curve::{Curve, SecretScalar};
+use cancuoc_primitives::curve::SecretScalar;
 use cancuoc_primitives::ecdsa::{sign_prehashed, verify_prehashed};
+use cancuoc_primitives::group::{DomainParameters, GroupSecret};
 use cancuoc_primitives::hash::HashAlgorithm;
 use cancuoc_primitives::rsa::RsaPrivateKey;
 
@@ -18,13 +19,13 @@ pub(super) fn chip_authentication(
     profile: &ChipAuthenticationProfile,
     random: &mut dyn CryptoRng,
 ) -> Result<ChipAuthenticationKey, PrepareError> {
-    let curve = profile.domain_parameter_id().and_then(Curve::from_domain_parameter_id);
-    let curve = curve
-        .ok_or(PrepareError::Profile { what: "chip_authentication has no curve for its key" })?;
-    let key = SecretScalar::random(curve, random);
-    let ephemeral = SecretScalar::random(curve, random);
-    let terminal = key.public_point().multiply(&ephemeral);
-    let chip = ephemeral.public_point().multiply(&key);
+    let parameters = profile.domain_parameter_id().and_then(DomainParameters::standardised);
+    let parameters = parameters
+        .ok_or(PrepareError::Profile { what: "chip_authentication has no group for its key" })?;
+    let key = GroupSecret::random(&parameters, random);
+    let ephemeral = GroupSecret::random(&parameters, random);
+    let terminal = key.public_element().shared_secret(&ephemeral);
+    let chip = ephemeral.public_element().shared_secret(&key);
     match (terminal, chip) {
         (Ok(terminal), Ok(chip)) if terminal == chip => Ok(ChipAuthenticationKey {
             protocol: profile.protocol,
@@ -83,7 +84,7 @@ mod tests {
         let profile = CardProfile::can_cuoc_2021().chip_authentication[0].clone();
         let mut random = system_random();
         let keys = [(); 2].map(|()| chip_authentication(&profile, &mut random).unwrap());
-        assert_eq!(keys[0].key.curve(), Curve::BrainpoolP256r1);
+        assert_eq!(keys[0].key.domain_parameters().id(), Some(13));
         assert_ne!(*keys[0].key.to_bytes(), *keys[1].key.to_bytes());
     }
 

@@ -1,6 +1,6 @@
 //! The contents of the files, all but the EF.SOD.
 
-use cancuoc_primitives::curve::{Curve, Point};
+use cancuoc_primitives::group::{DomainParameters, PublicElement};
 use cancuoc_primitives::hash::HashAlgorithm;
 use const_oid::ObjectIdentifier;
 
@@ -57,16 +57,17 @@ pub(super) fn security_infos(
         }
     }
     let keys = |wanted: fn(&ChipKeyUse) -> bool| {
-        ca_keys.iter().filter(move |key| wanted(&key.uses)).map(public_key_info)
+        let keys = ca_keys.iter().filter(|key| wanted(&key.uses)).map(public_key_info);
+        keys.collect::<Result<Vec<_>, _>>()
     };
     let mut signed = open.clone();
-    signed.extend(keys(|uses| uses.chip_authentication));
+    signed.extend(keys(|uses| uses.chip_authentication)?);
     // With RSA the signature tells its hash itself (ICAO 9303-11 §6.1.2.3).
     if let Some(ActiveAuthenticationKey::Ecdsa { hash, .. }) = aa_key {
         let algorithm = ecdsa_plain(*hash);
         signed.push(SecurityInfoKind::ActiveAuthentication { algorithm, version: 1 });
     }
-    let card_security = open.iter().cloned().chain(keys(|uses| uses.pace_cam));
+    let card_security = open.iter().cloned().chain(keys(|uses| uses.pace_cam)?);
     Ok(Infos {
         card_security: mapped.then(|| SecurityInfos::from_kinds(card_security)),
         card_access: SecurityInfos::from_kinds(open),
@@ -74,12 +75,14 @@ pub(super) fn security_infos(
     })
 }
 
-fn public_key_info(key: &ChipAuthenticationKey) -> SecurityInfoKind {
-    SecurityInfoKind::ChipAuthenticationPublicKey(ChipAuthenticationPublicKeyInfo {
-        agreement: KeyAgreement::Ecdh,
-        spki: spki(key.key.public_point()),
+fn public_key_info(key: &ChipAuthenticationKey) -> Result<SecurityInfoKind, PrepareError> {
+    let public = key.key.public_element();
+    let ec = key.key.domain_parameters().is_ec();
+    Ok(SecurityInfoKind::ChipAuthenticationPublicKey(ChipAuthenticationPublicKeyInfo {
+        agreement: if ec { KeyAgreement::Ecdh } else { KeyAgreement::Dh },
+        spki: spki(public)?,
         key_id: key.key_id.clone(),
-    })
+    }))
 }
 
 /// Standardised parameters by all their numbers, under the card's own identifier.
@@ -87,10 +90,10 @@ fn domain_parameter_info(
     own: &DomainParameterProfile,
 ) -> Result<PaceDomainParameterInfo, PrepareError> {
     let failed = |_| PrepareError::Profile { what: "access.domain_parameters" };
-    let curve = Curve::from_domain_parameter_id(own.parameter)
+    let parameters = DomainParameters::standardised(own.parameter)
         .ok_or(PrepareError::Profile { what: "access.domain_parameters" })?;
-    // The AlgorithmIdentifier of a key on the curve.
-    let spki = spki(Point::generator(curve));
+    // The AlgorithmIdentifier of a key over them.
+    let spki = spki(parameters.generator())?;
     let algorithm = Element::parse("SubjectPublicKeyInfo", &spki)
         .and_then(|spki| Ok(spki.children().any()?.raw().to_vec()))
         .map_err(failed)?;
@@ -122,8 +125,13 @@ fn chip_authentication_info(
 }
 
 /// By explicit parameters, as cards carry it (ICAO 9303-11 §6.2.2).
-fn spki(point: Point) -> Vec<u8> {
-    PublicKey::Ec(point).to_spki_der(ParameterForm::Explicit)
+fn spki(public: PublicElement) -> Result<Vec<u8>, PrepareError> {
+    match public {
+        PublicElement::Ec(point) => Ok(PublicKey::Ec(point).to_spki_der(ParameterForm::Explicit)),
+        PublicElement::Dh(_) => {
+            Err(PrepareError::Profile { what: "chip_authentication over a prime field" })
+        }
+    }
 }
 
 /// ecdsa-plain-SHA… (BSI TR-03111 §5.2.1.1).

@@ -1,6 +1,7 @@
 use std::cell::Cell;
 
 use cancuoc_primitives::curve::Curve;
+use cancuoc_primitives::group::PublicElement;
 use cancuoc_primitives::hash::HashAlgorithm;
 use hex_literal::hex;
 use jiff::civil::date;
@@ -13,8 +14,8 @@ use crate::issue::image::ActiveAuthenticationKey;
 use crate::issue::record::{LoadError, Loader, review};
 use crate::lds::sod::Sod;
 use crate::lds::{
-    Com, Dg2, FileId, ParameterForm, PublicKey, SecurityInfos, SignatureAlgorithm, decode_dg1,
-    decode_dg15, security_infos_of_dg14,
+    CardSecurity, Com, Dg2, FileId, ParameterForm, PublicKey, SECURITY_OBJECT, SecurityInfos,
+    SignatureAlgorithm, decode_dg1, decode_dg15, security_infos_of_dg14,
 };
 use crate::pki::{
     CertificateKind, CertificateRequest, KeyKind, SoftwareKey, Validity, country_name, issue,
@@ -189,7 +190,8 @@ fn publishes_the_chip_keys_and_repeats_card_access_under_the_signature() {
     let image = image(json!({}));
     let infos = security_infos_of_dg14(lds(&image, 0x010E)).unwrap();
     let spki = &infos.chip_authentication_keys().next().unwrap().spki;
-    let key = image.chip_authentication[0].key.public_point();
+    let key = image.chip_authentication[0].key.public_element();
+    let PublicElement::Ec(key) = key else { panic!("the profile has a curve") };
     assert_eq!(PublicKey::from_spki_der(spki).unwrap().0, PublicKey::Ec(key));
 
     let open = &image.file(Location::MasterFile, FileId::CARD_ACCESS.0).unwrap().content;
@@ -239,6 +241,54 @@ fn writes_no_card_access_where_pace_is_off() {
     assert!(image.pace.is_empty() && image.can.is_none() && image.bac);
     let infos = security_infos_of_dg14(lds(&image, 0x010E)).unwrap();
     assert_eq!(infos.pace().count(), 0);
+}
+
+#[test]
+fn signs_card_security_with_the_key_of_pace_cam() {
+    let signer = TestSigner::new();
+    let image = prepare_with(&signer, &record(json!({ "profile": "icao-pace-cam" }))).unwrap();
+    let file = image.file(Location::MasterFile, FileId::SOD.0).unwrap();
+    assert_eq!((file.sfi, file.access), (Some(0x1D), AccessRule::AfterAccessControl));
+    let object = CardSecurity::decode(&file.content).unwrap();
+    let signed = object.signed_data.checked_signer(&[SECURITY_OBJECT]).unwrap();
+    signed.verify_with_embedded_certificate().unwrap();
+    let key = image.chip_authentication[0].key.public_element().to_bytes();
+    let [info] = &object.infos.chip_authentication_keys().collect::<Vec<_>>()[..] else {
+        panic!("one key")
+    };
+    let (public, _) = PublicKey::from_spki_der(&info.spki).unwrap();
+    assert_eq!(public.key_bytes(), key);
+    let open = &image.file(Location::MasterFile, FileId::CARD_ACCESS.0).unwrap().content;
+    let open = SecurityInfos::decode("EF.CardAccess", open).unwrap();
+    assert!(open.infos.iter().all(|info| object.infos.infos.contains(info)));
+}
+
+#[test]
+fn finds_an_altered_card_security_in_a_finished_image() {
+    let signer = TestSigner::new();
+    let mut image = prepare_with(&signer, &record(json!({ "profile": "icao-pace-cam" }))).unwrap();
+    let file = image
+        .files
+        .iter_mut()
+        .find(|f| f.location == Location::MasterFile && f.fid == FileId::SOD.0);
+    *file.unwrap().content.last_mut().unwrap() ^= 1;
+    let error = sod::check(&image, signer.with_certificate(&signer.certificate)).unwrap_err();
+    assert!(matches!(error, PrepareError::SelfCheck { what: "EF.CardSecurity" }), "{error}");
+}
+
+#[test]
+fn writes_no_card_security_without_pace_cam() {
+    let image = image(json!({ "profile": "domain-13" }));
+    assert_eq!(image.file(Location::MasterFile, FileId::SOD.0), None);
+}
+
+#[test]
+fn leaves_the_signing_time_out_where_the_profile_says_so() {
+    let mut record = record(json!({}));
+    record.profile.to_mut().sod.signing_time = false;
+    let image = prepare_with(&TestSigner::new(), &record).unwrap();
+    let sod = Sod::decode(lds(&image, FileId::SOD.0)).unwrap();
+    assert_eq!(sod.signers[0].attributes().unwrap().unwrap().signing_time, None);
 }
 
 #[test]
