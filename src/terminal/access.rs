@@ -3,12 +3,13 @@
 //! PACE is never replaced by BAC on the quiet. A plan that allows BAC for cards without PACE says
 //! so, and the outcome records it.
 
+use cancuoc_primitives::group::PublicElement;
 use rand_core::CryptoRng;
 use serde::Serialize;
 
 use super::bac::Bac;
 use super::pace::{
-    ChipAuthenticationMappingEvidence, Pace, PaceParameters, PacePassword, PaceResult,
+    ChipAuthenticationMappingEvidence, Pace, PaceFilter, PaceParameters, PacePassword, PaceResult,
 };
 use super::reading::{FileRead, FileReader, ReadLimits};
 use super::session::Session;
@@ -49,6 +50,11 @@ pub struct AccessPlan {
 pub struct PaceOptions {
     /// What cards have drawn before, shared between sessions; none for this session alone.
     pub register: Option<FreshnessRegister>,
+    /// Which variants may be used; none for all that this terminal has.
+    pub filter: Option<PaceFilter>,
+    /// Ask the card for the certification authorities that it trusts for Terminal Authentication.
+    /// A card that does not know the data object may refuse it.
+    pub request_certification_authorities: bool,
 }
 
 impl AccessPlan {
@@ -83,9 +89,9 @@ pub enum PinRecovery {
 pub struct AccessOutcome {
     /// `PACE` or `BAC`.
     pub protocol: &'static str,
-    /// `GM`; none for BAC.
+    /// `GM`, `IM` or `CAM`; none for BAC.
     pub mapping: Option<&'static str>,
-    /// Name of the curve; none for BAC.
+    /// Name of the curve or prime field; none for BAC.
     pub domain: Option<&'static str>,
     /// Cipher of secure messaging.
     pub cipher: &'static str,
@@ -106,6 +112,21 @@ pub struct AccessOutcome {
     /// [`verify_cam`](super::pace::verify_cam) with a key that Passive Authentication has bound.
     #[serde(skip)]
     pub chip_authentication_mapping: Option<ChipAuthenticationMappingEvidence>,
+    /// What Terminal Authentication takes from PACE; none for BAC.
+    #[serde(skip)]
+    pub pace_keys: Option<PaceKeys>,
+}
+
+/// What Terminal Authentication takes from PACE (ICAO 9303-11 §7.1.2).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PaceKeys {
+    /// The card's ephemeral public key, whose compression is the card's identifier.
+    pub card: PublicElement,
+    /// The terminal's ephemeral public key, to be signed where PACE with Chip Authentication
+    /// Mapping ran and no Chip Authentication after it.
+    pub terminal: PublicElement,
+    /// References of the certification authorities that the card trusts, the newest first.
+    pub certification_authorities: Vec<Vec<u8>>,
 }
 
 /// Opens the card and selects the LDS1 application, by the plan.
@@ -137,8 +158,13 @@ pub fn open_card<T: CardTransport>(
         .transpose()?;
     match infos {
         Some(infos) if infos.pace().next().is_some() => {
-            let parameters = PaceParameters::select(&infos)?;
-            open_with_pace(session, parameters, plan, card_access, random)
+            let parameters = match &plan.pace.filter {
+                Some(filter) => {
+                    PaceParameters::select_with(&infos, &|info, domain| filter.check(info, domain))?
+                }
+                None => PaceParameters::select(&infos)?,
+            };
+            open_with_pace(session, &parameters, plan, card_access, random)
         }
         _ if plan.policy == AccessPolicy::PaceOrBacWhenNotOffered => {
             open_with_bac(session, plan, card_access, true, random)
@@ -150,7 +176,7 @@ pub fn open_card<T: CardTransport>(
 
 fn open_with_pace<T: CardTransport>(
     session: &mut Session<T>,
-    parameters: PaceParameters,
+    parameters: &PaceParameters,
     plan: &AccessPlan,
     card_access: Option<Vec<u8>>,
     random: &mut dyn CryptoRng,
@@ -158,10 +184,10 @@ fn open_with_pace<T: CardTransport>(
     let password = plan.pace_password()?;
     let name = password.name();
     let mut recovery = None;
-    let result = match run_pace(session, parameters, password.clone(), false, random) {
+    let result = match run_pace(session, parameters, plan, password.clone(), false, random) {
         Err(fault) => {
             recovery = Some(recover(session, parameters, plan, fault, random)?);
-            run_pace(session, parameters, password, true, random)?
+            run_pace(session, parameters, plan, password, true, random)?
         }
         result => result?,
     };
@@ -169,26 +195,36 @@ fn open_with_pace<T: CardTransport>(
     Ok(AccessOutcome {
         protocol: "PACE",
         mapping: Some(parameters.protocol.mapping.name()),
-        domain: Some(parameters.curve.name()),
+        domain: Some(parameters.domain.name()),
         cipher: parameters.protocol.cipher.name(),
         password: name,
         tries_left: result.tries_left,
         recovery,
         downgraded: false,
         card_access,
-        chip_authentication_mapping: None,
+        chip_authentication_mapping: result.chip_authentication_mapping,
+        pace_keys: Some(PaceKeys {
+            card: result.card_public_key,
+            terminal: result.terminal_public_key,
+            certification_authorities: result.certification_authorities,
+        }),
     })
 }
 
 /// Runs PACE and switches the session to its keys.
 fn run_pace<T: CardTransport>(
     session: &mut Session<T>,
-    parameters: PaceParameters,
+    parameters: &PaceParameters,
+    plan: &AccessPlan,
     password: PacePassword,
     resumed: bool,
     random: &mut dyn CryptoRng,
 ) -> Result<PaceResult, TerminalError> {
-    let mut pace = Pace::new(parameters, password, random).remembering(session.register().clone());
+    let mut pace =
+        Pace::new(parameters.clone(), password, random).remembering(session.register().clone());
+    if plan.pace.request_certification_authorities {
+        pace = pace.requesting_certification_authorities();
+    }
     if resumed {
         pace = pace.resumed();
     }
@@ -202,7 +238,7 @@ fn run_pace<T: CardTransport>(
 /// The PIN is then used in the same session. Any other fault stays.
 fn recover<T: CardTransport>(
     session: &mut Session<T>,
-    parameters: PaceParameters,
+    parameters: &PaceParameters,
     plan: &AccessPlan,
     fault: TerminalError,
     random: &mut dyn CryptoRng,
@@ -210,11 +246,11 @@ fn recover<T: CardTransport>(
     let AccessKeys { can, puk, .. } = plan.keys.clone();
     match (&fault, can, puk) {
         (TerminalError::PasswordSuspended { .. }, Some(can), _) => {
-            run_pace(session, parameters, PacePassword::Can(can), false, random)?;
+            run_pace(session, parameters, plan, PacePassword::Can(can), false, random)?;
             Ok(PinRecovery::Resumed)
         }
         (TerminalError::PasswordBlocked { password: "PIN" }, _, Some(puk)) => {
-            run_pace(session, parameters, PacePassword::Puk(puk), false, random)?;
+            run_pace(session, parameters, plan, PacePassword::Puk(puk), false, random)?;
             let status = session.transmit(&commands::reset_retry_counter_of_pin())?.status;
             let step = "RESET RETRY COUNTER of the PIN";
             if !status.is_ok() {
@@ -250,6 +286,7 @@ fn open_with_bac<T: CardTransport>(
         downgraded,
         card_access,
         chip_authentication_mapping: None,
+        pace_keys: None,
     })
 }
 

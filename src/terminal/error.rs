@@ -93,6 +93,12 @@ pub enum TerminalError {
         /// What it offers instead.
         detail: &'static str,
     },
+    /// The card offers PACE, but no variant that the policy allows.
+    #[error("the policy allows no PACE variant of the card: {reason}")]
+    PaceForbidden {
+        /// Why the first one is not allowed.
+        reason: String,
+    },
     /// The access plan needs a password that was not given.
     #[error("access by {protocol} needs the {password}")]
     PasswordMissing {
@@ -168,6 +174,7 @@ impl ErrorCode for TerminalError {
             Self::Protocol { .. } => "card_protocol_violation",
             Self::CardNotAuthentic { .. } => "card_not_authentic",
             Self::PaceNotOffered { .. } => "pace_not_offered",
+            Self::PaceForbidden { .. } => "pace_forbidden_by_policy",
             Self::PasswordMissing { .. } => "access_password_missing",
             Self::Unsupported { .. } => "card_protocol_unsupported",
             Self::Limit { .. } => "card_limit_exceeded",

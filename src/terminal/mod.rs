@@ -17,13 +17,16 @@ pub mod key_derivation;
 mod key_fault;
 pub mod pace;
 mod protocol;
+pub mod public_key;
 pub mod reading;
 pub mod secure_messaging;
 mod session;
 #[cfg(test)]
 mod testing;
 
-pub use access::{AccessOutcome, AccessPlan, AccessPolicy, PaceOptions, PinRecovery, open_card};
+pub use access::{
+    AccessOutcome, AccessPlan, AccessPolicy, PaceKeys, PaceOptions, PinRecovery, open_card,
+};
 pub use chip::{
     ChipFile, ChipReading, ExtendedLength, ProgressReport, Proof, ReadOptions, read_chip,
 };

@@ -187,6 +187,11 @@ impl SecureMessaging {
 
 #[cfg(test)]
 impl SecureMessaging {
+    /// The session keys, for encryption and for MACs.
+    pub(crate) fn keys_for_tests(&self) -> (Vec<u8>, Vec<u8>) {
+        (self.encryption_key.to_vec(), self.mac_key.to_vec())
+    }
+
     /// The card's end of the session in tests: takes a protected command.
     pub(crate) fn open_for_tests(&mut self, command: &[u8]) -> CommandApdu {
         self.step();

@@ -85,7 +85,6 @@ pub fn verify_cam(
 
 /// Decrypts DO'8A' with the new session key: CBC, initialisation vector `E(KSEnc, -1)`, padding
 /// method 2 (ICAO 9303-11 §4.4.3.5.3, §4.4.3.5.4).
-#[cfg_attr(not(test), expect(dead_code))]
 pub(super) fn decrypt(
     cipher: BlockCipher,
     encryption_key: &[u8],

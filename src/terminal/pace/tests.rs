@@ -1,36 +1,45 @@
+use cancuoc_primitives::curve::{Curve, SecretScalar};
+use cancuoc_primitives::group::DomainParameters;
 use hex_literal::hex;
 use proptest::prelude::*;
 
+use super::testing::vectors;
 use super::*;
 use crate::apdu::StatusWord;
-use crate::document::{Can, MrzKey};
-use crate::lds::SecurityInfoKind;
+use crate::document::{Can, MrzKey, Pin};
+use crate::lds::{KeyAgreement, PaceProtocol};
 use crate::terminal::testing::Fixed;
 
-/// The vectors of ICAO 9303-11 appendix G.1.
+mod card;
+
+/// The vectors of ICAO 9303-11 appendix G.1, with the commands of its messages.
 fn vector(name: &str) -> Vec<u8> {
     let text = include_str!("../../../testvectors/reader-icao-9303-11-g1-pace-gm.txt");
     let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(" = "));
     hex::decode(line.unwrap_or_else(|| panic!("no vector {name}"))).unwrap()
 }
 
-const PARAMETERS: PaceParameters = PaceParameters {
-    protocol: PaceProtocol {
-        agreement: KeyAgreement::Ecdh,
-        mapping: Mapping::Generic,
-        cipher: BlockCipher::Aes128,
-    },
-    curve: Curve::BrainpoolP256r1,
-    name_parameters: false,
-};
+fn parameters(id: u8, mapping: Mapping, cipher: BlockCipher) -> PaceParameters {
+    let domain = DomainParameters::standardised(id).unwrap();
+    let agreement = if domain.is_ec() { KeyAgreement::Ecdh } else { KeyAgreement::Dh };
+    let protocol = PaceProtocol { agreement, mapping, cipher };
+    PaceParameters { protocol, domain, parameter_id: Some(id.into()), name_parameters: false }
+}
+
+fn published_parameters() -> PaceParameters {
+    parameters(13, Mapping::Generic, BlockCipher::Aes128)
+}
 
 fn password() -> PacePassword {
     PacePassword::Mrz(MrzKey::from_bytes(vector("K").try_into().unwrap()))
 }
 
 fn published_terminal() -> Pace {
-    let secret = |name| SecretScalar::from_bytes(PARAMETERS.curve, &vector(name)).unwrap();
-    Pace::with_secrets(PARAMETERS, password(), secret("SK_map_IFD"), secret("SK_DH_IFD"))
+    let parameters = published_parameters();
+    let secret = |name| GroupSecret::from_bytes(&parameters.domain, &vector(name)).unwrap();
+    let mapping = MappingSecret::Key(secret("SK_map_IFD"));
+    let agreement = secret("SK_DH_IFD");
+    Pace::with_secrets(parameters, password(), mapping, agreement)
 }
 
 fn ok(tag: u32, value: &[u8]) -> ResponseApdu {
@@ -79,7 +88,7 @@ fn reproduces_the_published_example() {
     let expected = ["C1", "C2", "C3", "C4", "C5"].map(vector);
     assert_eq!(sent, expected);
     let result = result.unwrap();
-    assert_eq!(result.card_public_key.as_bytes(), vector("PK_DH_IC"));
+    assert_eq!(result.card_public_key.to_bytes(), vector("PK_DH_IC"));
     // A foreign implementation's next command under the same keys.
     let mut sm = result.secure_messaging;
     let select = sm.wrap(&commands::select_lds1()).unwrap();
@@ -98,7 +107,7 @@ fn names_the_domain_parameters_when_there_are_several() {
 fn refuses_a_nonce_of_another_length() {
     for length in [0, 8, 15, 17, 32] {
         let error = with_answer(1, ok(0x80, &vec![1; length]));
-        assert_eq!(error, violation(NONCE, "the nonce is not 16 bytes long"));
+        assert_eq!(error, violation(NONCE, "the nonce has a wrong length"));
     }
 }
 
@@ -132,23 +141,90 @@ fn refuses_a_wrong_or_shortened_token() {
 
 #[test]
 fn refuses_points_off_the_curve() {
-    let mut point = vector("PK_map_IC");
-    point[64] ^= 1;
-    let fault = KeyFault::NotOnCurve;
-    assert_eq!(with_answer(2, ok(0x82, &point)), key_fault(MAPPING, fault));
-    assert_eq!(with_answer(2, ok(0x82, &[0])), key_fault(MAPPING, fault));
+    for (step, tag, name) in [(2, 0x82, "PK_map_IC"), (3, 0x84, "PK_DH_IC")] {
+        let mut point = vector(name);
+        point[64] ^= 1;
+        let error = with_answer(step, ok(tag, &point));
+        let step = [MAPPING, AGREEMENT][step - 2];
+        assert_eq!(error, key_fault(step, KeyFault::NotOnCurve));
+    }
+}
+
+#[test]
+fn refuses_the_point_at_infinity() {
+    assert_eq!(with_answer(2, ok(0x82, &[0])), key_fault(MAPPING, KeyFault::Identity));
+    assert_eq!(with_answer(3, ok(0x84, &[0])), key_fault(AGREEMENT, KeyFault::Identity));
+}
+
+#[test]
+fn refuses_points_that_are_cut_off_or_compressed() {
+    let fault = KeyFault::Malformed;
+    let point = vector("PK_map_IC");
+    assert_eq!(with_answer(2, ok(0x82, &point[..64])), key_fault(MAPPING, fault));
     let compressed = [&[2], &vector("PK_DH_IC")[1..33]].concat();
     assert_eq!(with_answer(3, ok(0x84, &compressed)), key_fault(AGREEMENT, fault));
 }
 
 #[test]
+fn refuses_the_generator_as_the_card_s_key() {
+    let generator = DomainParameters::standardised(13).unwrap().generator().to_bytes();
+    let error = with_answer(2, ok(0x82, &generator));
+    assert_eq!(error, key_fault(MAPPING, KeyFault::Generator));
+    let mapped = vectors("pace-ecdh-gm")("mapped_generator");
+    let error = with_answer(3, ok(0x84, &mapped));
+    assert_eq!(error, key_fault(AGREEMENT, KeyFault::Generator));
+}
+
+/// How a second run ends with a card that repeats the answers from `first` on.
+fn replayed(first: usize) -> TerminalError {
+    let register = FreshnessRegister::default();
+    for (step, name) in [(1, "s"), (2, "PK_map_IC"), (3, "PK_DH_IC")] {
+        if step >= first {
+            assert!(register.is_fresh(&vector(name)));
+        }
+    }
+    let mut pace = published_terminal().remembering(register);
+    pace.start().unwrap();
+    published_answers().iter().find_map(|answer| pace.resume(answer).err()).unwrap()
+}
+
+#[test]
+fn refuses_what_a_card_has_drawn_before() {
+    assert_eq!(replayed(1), TerminalError::NonceRepeated { step: NONCE });
+    assert_eq!(replayed(2), key_fault(MAPPING, KeyFault::Repeated));
+    assert_eq!(replayed(3), key_fault(AGREEMENT, KeyFault::Repeated));
+}
+
+#[test]
+fn refuses_the_answers_of_an_earlier_run() {
+    // The same card against a terminal with other ephemeral keys: its token does not fit.
+    let parameters = published_parameters();
+    let secret = |n: u8| GroupSecret::from_bytes(&parameters.domain, &[n; 20]).unwrap();
+    let mapping = MappingSecret::Key(secret(7));
+    let mut pace = Pace::with_secrets(parameters.clone(), password(), mapping, secret(11));
+    pace.start().unwrap();
+    let error = published_answers().iter().find_map(|answer| pace.resume(answer).err()).unwrap();
+    assert_eq!(error, TerminalError::CardNotAuthentic { step: TOKEN });
+}
+
+#[test]
+fn refuses_a_nonce_of_zero() {
+    let key = derive_key(BlockCipher::Aes128, password().secret(), KeyPurpose::Password);
+    let zero =
+        cancuoc_primitives::cipher::cbc_encrypt(BlockCipher::Aes128, &key, &[0; 16], &[0; 16]);
+    let error = with_answer(1, ok(0x80, &zero.unwrap()));
+    assert_eq!(error, violation(NONCE, "the nonce is zero"));
+}
+
+#[test]
 fn refuses_a_mapping_that_leads_to_infinity() {
     // The card chose -s/x of the terminal's mapping key, so that sG + H vanishes.
-    let s = SecretScalar::from_bytes(PARAMETERS.curve, &vector("s")).unwrap();
+    let curve = Curve::BrainpoolP256r1;
+    let s = SecretScalar::from_bytes(curve, &vector("s")).unwrap();
     let negated = {
         // -P has the ordinate p - y.
         let point = s.public_point().to_uncompressed();
-        let p = PARAMETERS.curve.parameters().p;
+        let p = curve.parameters().p;
         let mut out = point.clone();
         let mut borrow = 0i16;
         for i in (0..32).rev() {
@@ -160,13 +236,12 @@ fn refuses_a_mapping_that_leads_to_infinity() {
     };
     let mut pace = published_terminal();
     // With a mapping secret of one, H is the card's key itself.
-    pace.mapping_secret = SecretScalar::from_bytes(PARAMETERS.curve, &[1]).unwrap();
+    pace.mapping_secret = MappingSecret::Key(SecretScalar::from_bytes(curve, &[1]).unwrap().into());
     pace.start().unwrap();
     pace.resume(&empty(0x9000)).unwrap();
     pace.resume(&ok(0x80, &vector("z"))).unwrap();
     let error = pace.resume(&ok(0x82, &negated)).unwrap_err();
-    let detail = "the mapped generator is the point at infinity";
-    assert_eq!(error, violation(MAPPING, detail));
+    assert_eq!(error, key_fault(MAPPING, KeyFault::Identity));
 }
 
 #[test]
@@ -196,11 +271,12 @@ fn refuses_chip_authentication_data_that_generic_mapping_does_not_have() {
 }
 
 #[test]
-fn accepts_references_of_certification_authorities_after_the_token() {
+fn keeps_references_of_certification_authorities_that_follow_the_token() {
     let content = [encode(Tag(0x86), &vector("T_IC")), encode(Tag(0x87), b"VNCVCA00001")].concat();
     let mut answers = published_answers();
     answers[4] = ResponseApdu { data: encode(Tag(0x7C), &content), status: StatusWord::OK };
-    assert!(run(&answers).1.is_ok());
+    let result = run(&answers).1.unwrap();
+    assert_eq!(result.certification_authorities, [b"VNCVCA00001"]);
 }
 
 #[test]
@@ -211,102 +287,33 @@ fn does_not_go_on_after_an_error() {
     assert_eq!(pace.resume(&empty(0x9000)).unwrap_err(), TerminalError::Closed);
 }
 
-fn info(mapping: Mapping, cipher: BlockCipher, parameter_id: Option<u32>) -> SecurityInfoKind {
-    let protocol = PaceProtocol { agreement: KeyAgreement::Ecdh, mapping, cipher };
-    SecurityInfoKind::Pace(PaceInfo { protocol, version: 2, parameter_id })
+#[test]
+fn asks_for_certification_authorities_where_told() {
+    let mut pace = published_terminal().requesting_certification_authorities();
+    let command = pace.start().unwrap().encode().unwrap();
+    let mut expected = vector("C1");
+    expected[4] += 17;
+    expected.extend(hex!("7F4C0E060904007F000703010201 53013F"));
+    assert_eq!(command, expected);
 }
 
 #[test]
-fn picks_the_strongest_variant_it_has() {
-    let infos = SecurityInfos::from_kinds([
-        info(Mapping::Generic, BlockCipher::Tdes, Some(12)),
-        info(Mapping::Integrated, BlockCipher::Aes256, Some(12)),
-        info(Mapping::Generic, BlockCipher::Aes128, Some(12)),
-        info(Mapping::Generic, BlockCipher::Aes128, Some(13)),
-    ]);
-    let found = PaceParameters::select(&infos).unwrap();
-    assert_eq!(found.protocol.cipher, BlockCipher::Aes128);
-    assert!(found.name_parameters);
-}
-
-#[test]
-fn reads_the_variant_of_the_card_access_seen_on_cards() {
-    let bytes = hex!(
-        "3134300d060804007f0007020202020101300f060a04007f000702020302020201013012060a04007f0007020204020202010202010d"
-    );
-    let infos = SecurityInfos::decode("EF.CardAccess", &bytes).unwrap();
-    assert_eq!(PaceParameters::select(&infos).unwrap(), PARAMETERS);
-}
-
-#[test]
-fn says_which_variant_it_does_not_have() {
-    let infos =
-        SecurityInfos::from_kinds([info(Mapping::Integrated, BlockCipher::Aes128, Some(13))]);
-    let what = "PACE with ECDH-IM".to_owned();
-    assert_eq!(PaceParameters::select(&infos), Err(TerminalError::Unsupported { what }));
-    let infos = SecurityInfos::from_kinds([info(Mapping::Generic, BlockCipher::Aes128, Some(200))]);
-    assert!(matches!(PaceParameters::select(&infos), Err(TerminalError::Unsupported { .. })));
-}
-
-/// The card's side of Generic Mapping in as few lines as the standard needs: enough to run every
-/// curve and cipher through the terminal.
-fn card_answers(pace: &mut Pace, card: [SecretScalar; 2]) -> Result<PaceResult, TerminalError> {
-    use cancuoc_primitives::cipher::cbc_encrypt;
-    let value = |command: &CommandApdu| {
-        let template = Tlv::parse_exact(&command.data).unwrap();
-        template.children().read().unwrap().value.to_vec()
-    };
-    let next = |step| match step {
-        Step::Send(command) => command,
-        Step::Done(_) => panic!("too early"),
-    };
-    let PaceParameters { curve, protocol, .. } = pace.parameters;
-    let cipher = protocol.cipher;
-    let key = derive_key(cipher, pace.password.secret(), KeyPurpose::Password);
-    let nonce = [0x5A; 16];
-    let z = cbc_encrypt(cipher, &key, &vec![0; cipher.block_len()], &nonce).unwrap();
-    pace.start()?;
-    pace.resume(&empty(0x9000))?;
-    let theirs = value(&next(pace.resume(&ok(0x80, &z))?));
-    let shared = Point::from_uncompressed(curve, &theirs).unwrap().multiply(&card[0]).unwrap();
-    let nonce = SecretScalar::from_bytes(curve, &nonce).unwrap();
-    let mapped = nonce.public_point().add(&shared).unwrap();
-    let theirs = value(&next(pace.resume(&ok(0x82, card[0].public_point().as_bytes()))?));
-    let own = mapped.multiply(&card[1]).unwrap();
-    let theirs = Point::from_uncompressed(curve, &theirs).unwrap();
-    let secret = theirs.multiply(&card[1]).unwrap().x_coordinate();
-    let token = value(&next(pace.resume(&ok(0x84, own.as_bytes()))?));
-    let mac_key = derive_key(cipher, &secret, KeyPurpose::Mac);
-    assert_eq!(token, pace.token(&mac_key, &own).unwrap());
-    let answer = ok(0x86, &pace.token(&mac_key, &theirs).unwrap());
-    match pace.resume(&answer)? {
-        Step::Done(result) => Ok(result),
-        Step::Send(_) => panic!("too long"),
-    }
-}
-
-#[test]
-fn runs_on_every_curve_with_every_cipher() {
-    use BlockCipher::{Aes128, Aes192, Aes256, Tdes};
-    for curve in Curve::ALL {
-        for cipher in [Tdes, Aes128, Aes192, Aes256] {
-            let protocol = PaceProtocol { cipher, ..PARAMETERS.protocol };
-            let parameters = PaceParameters { protocol, curve, name_parameters: false };
-            let can = PacePassword::Can(Can::new("123456").unwrap());
-            let secret = |n: u8| SecretScalar::from_bytes(curve, &[n; 20]).unwrap();
-            let mut pace = Pace::with_secrets(parameters, can, secret(7), secret(11));
-            let result = card_answers(&mut pace, [secret(3), secret(5)]).unwrap();
-            assert_eq!(result.secure_messaging.cipher(), cipher, "{}", curve.name());
-        }
-    }
+fn tells_the_tries_left_of_a_pin() {
+    let parameters = published_parameters();
+    let pin = PacePassword::Pin(Pin::new("1234").unwrap());
+    let mut pace = Pace::new(parameters, pin, &mut Fixed::new(&(0..=255).collect::<Vec<u8>>()));
+    assert!(pace.start().unwrap().data.ends_with(&hex!("830103")));
+    pace.resume(&empty(0x63C2)).unwrap();
+    assert_eq!(pace.tries_left, Some(2));
 }
 
 #[test]
 fn draws_both_ephemeral_keys_afresh() {
     let can = PacePassword::Can(Can::new("123456").unwrap());
     let bytes: Vec<u8> = (0..=255).collect();
-    let pace = Pace::new(PARAMETERS, can, &mut Fixed::new(&bytes));
-    assert_ne!(pace.mapping_secret.to_bytes(), pace.agreement_secret.to_bytes());
+    let pace = Pace::new(published_parameters(), can, &mut Fixed::new(&bytes));
+    let agreement = encode_public_key(&pace.agreement_secret.public_element());
+    assert_ne!(pace.mapping_secret.data(), agreement);
 }
 
 #[test]

@@ -1,0 +1,137 @@
+use BlockCipher::{Aes128, Aes192, Aes256, Tdes};
+use hex_literal::hex;
+
+use super::*;
+use crate::lds::SecurityInfoKind;
+
+fn info(
+    agreement: KeyAgreement,
+    mapping: Mapping,
+    cipher: BlockCipher,
+    parameter_id: Option<u32>,
+) -> SecurityInfoKind {
+    let protocol = PaceProtocol { agreement, mapping, cipher };
+    SecurityInfoKind::Pace(PaceInfo { protocol, version: 2, parameter_id })
+}
+
+fn ecdh(mapping: Mapping, cipher: BlockCipher, id: u32) -> SecurityInfoKind {
+    info(KeyAgreement::Ecdh, mapping, cipher, Some(id))
+}
+
+fn dh(mapping: Mapping, cipher: BlockCipher, id: u32) -> SecurityInfoKind {
+    info(KeyAgreement::Dh, mapping, cipher, Some(id))
+}
+
+fn select(kinds: impl IntoIterator<Item = SecurityInfoKind>) -> PaceParameters {
+    PaceParameters::select(&SecurityInfos::from_kinds(kinds)).unwrap()
+}
+
+#[test]
+fn picks_by_the_weaker_of_group_and_cipher() {
+    // AES-256 does not help a weak group, nor a strong group 3DES.
+    let found = select([
+        ecdh(Mapping::Generic, Aes256, 8),
+        ecdh(Mapping::Generic, Tdes, 17),
+        ecdh(Mapping::Generic, Aes128, 13),
+    ]);
+    assert_eq!((found.protocol.cipher, found.domain.id()), (Aes128, Some(13)));
+}
+
+#[test]
+fn picks_the_stronger_group_and_then_the_stronger_cipher() {
+    let found = select([
+        ecdh(Mapping::Generic, Aes128, 12),
+        ecdh(Mapping::Generic, Aes128, 16),
+        ecdh(Mapping::Generic, Aes192, 16),
+    ]);
+    assert_eq!((found.protocol.cipher, found.domain.id()), (Aes192, Some(16)));
+    assert!(found.name_parameters);
+}
+
+#[test]
+fn prefers_chip_authentication_then_generic_then_integrated_mapping() {
+    let all = [
+        ecdh(Mapping::Integrated, Aes128, 13),
+        ecdh(Mapping::Generic, Aes128, 13),
+        ecdh(Mapping::ChipAuthentication, Aes128, 13),
+    ];
+    assert_eq!(select(all.clone()).protocol.mapping, Mapping::ChipAuthentication);
+    assert_eq!(select(all[..2].to_vec()).protocol.mapping, Mapping::Generic);
+    assert_eq!(select(all[..1].to_vec()).protocol.mapping, Mapping::Integrated);
+    assert!(!select(all).name_parameters, "there is one set of domain parameters");
+}
+
+#[test]
+fn prefers_a_curve_to_a_prime_field_of_the_same_strength() {
+    let found = select([dh(Mapping::Generic, Aes128, 2), ecdh(Mapping::Generic, Aes128, 11)]);
+    assert!(found.domain.is_ec());
+    let found = select([dh(Mapping::Generic, Aes128, 2), ecdh(Mapping::Generic, Aes128, 8)]);
+    assert!(!found.domain.is_ec());
+}
+
+#[test]
+fn has_every_standardised_group() {
+    for id in DomainParameters::STANDARDISED {
+        let domain = DomainParameters::standardised(id).unwrap();
+        let kind = if domain.is_ec() { ecdh } else { dh };
+        let found = select([kind(Mapping::Generic, Aes128, id.into())]);
+        assert_eq!((found.domain, found.parameter_id), (domain, Some(id.into())));
+    }
+}
+
+#[test]
+fn reads_the_variant_of_the_card_access_seen_on_cards() {
+    let bytes = hex!(
+        "3134300d060804007f0007020202020101300f060a04007f000702020302020201013012060a04007f0007020204020202010202010d"
+    );
+    let infos = SecurityInfos::decode("EF.CardAccess", &bytes).unwrap();
+    let found = PaceParameters::select(&infos).unwrap();
+    assert_eq!(found.domain.name(), "brainpoolP256r1");
+    assert_eq!(found.protocol.mapping, Mapping::Generic);
+}
+
+fn refused(kind: SecurityInfoKind) -> String {
+    match PaceParameters::select(&SecurityInfos::from_kinds([kind])) {
+        Err(TerminalError::Unsupported { what }) => what,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn says_which_variant_it_does_not_have() {
+    let what = refused(ecdh(Mapping::Integrated, Aes128, 10));
+    assert_eq!(what, "Integrated Mapping over P-224");
+    assert_eq!(refused(ecdh(Mapping::Generic, Aes128, 0)), "PACE with ECDH over MODP-1024-160");
+    assert_eq!(refused(dh(Mapping::Generic, Aes128, 13)), "PACE with DH over brainpoolP256r1");
+    for id in [3, 7, 19, 31, 200, 256] {
+        let what = refused(ecdh(Mapping::Generic, Aes128, id));
+        assert_eq!(what, "PACE with these domain parameters");
+    }
+    let SecurityInfoKind::Pace(info) = ecdh(Mapping::Generic, Aes128, 13) else { panic!() };
+    let first = SecurityInfoKind::Pace(PaceInfo { version: 1, ..info });
+    assert_eq!(refused(first), "PACE version 1");
+}
+
+#[test]
+fn takes_what_a_filter_lets_through() {
+    let infos = SecurityInfos::from_kinds([
+        ecdh(Mapping::Generic, Aes256, 17),
+        ecdh(Mapping::Generic, Aes128, 13),
+    ]);
+    let filter = PaceFilter::new(|_, domain| match domain.id() {
+        Some(13) => Ok(()),
+        _ => Err(format!("{} is not on the list", domain.name())),
+    });
+    let found = PaceParameters::select_with(&infos, &|i, d| filter.check(i, d)).unwrap();
+    assert_eq!(found.domain.id(), Some(13));
+    let reason = "brainpoolP512r1 is not on the list".to_owned();
+    let infos = SecurityInfos::from_kinds([ecdh(Mapping::Generic, Aes256, 17)]);
+    let error = PaceParameters::select_with(&infos, &|i, d| filter.check(i, d)).unwrap_err();
+    assert_eq!(error, TerminalError::PaceForbidden { reason });
+}
+
+#[test]
+fn names_no_variant_where_none_is_announced() {
+    let error = PaceParameters::select(&SecurityInfos::default()).unwrap_err();
+    assert!(matches!(error, TerminalError::PaceNotOffered { .. }));
+}
