@@ -223,3 +223,6 @@ fn take<'a>(objects: &mut Objects<'a>, tag: u16) -> Result<Object<'a>, Malformed
 fn end(objects: &Objects<'_>) -> Result<(), Malformed> {
     if objects.is_empty() { Ok(()) } else { Err(Malformed) }
 }
+
+#[cfg(test)]
+mod tests;

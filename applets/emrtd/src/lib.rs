@@ -21,6 +21,8 @@ mod personalize;
 mod secure_messaging;
 mod store;
 mod terminal_authentication;
+#[cfg(test)]
+mod testing;
 mod trust_points;
 
 use alloc::vec::Vec;
