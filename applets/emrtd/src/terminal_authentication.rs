@@ -284,3 +284,6 @@ pub fn external_authenticate(
     *state = TerminalAuthentication { performed: true, rights, ..Default::default() };
     Ok(Vec::new())
 }
+
+#[cfg(test)]
+mod tests;
