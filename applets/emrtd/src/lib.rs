@@ -13,7 +13,7 @@ mod active_authentication;
 mod bac;
 mod chip_authentication;
 mod command_chain;
-mod cv_certificate;
+pub mod cv_certificate;
 mod files;
 mod key_derivation;
 mod pace;

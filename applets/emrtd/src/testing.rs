@@ -1,6 +1,7 @@
 //! What the tests of the application share: a memory whose power can be cut, random numbers that
 //! are the same every time, and CV certificates of synthetic authorities.
 
+use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
@@ -86,7 +87,7 @@ pub struct Key {
 
 enum Secret {
     Ec(SecretScalar),
-    Rsa(RsaPrivateKey),
+    Rsa(Box<RsaPrivateKey>),
 }
 
 impl Key {
@@ -96,7 +97,7 @@ impl Key {
     }
 
     pub fn rsa(arc: u8, key: &RsaPrivateKey) -> Self {
-        Self { arcs: [1, arc], secret: Secret::Rsa(key.clone()) }
+        Self { arcs: [1, arc], secret: Secret::Rsa(Box::new(key.clone())) }
     }
 
     /// The value of `7F49`.
