@@ -7,7 +7,7 @@
 //! cli
 //! verify   softcard
 //! issue   globalplatform   terminal   trust   pki      applets/* (seen by softcard only)
-//! lds   biometrics   document
+//! lds   cvc   biometrics   document
 //! apdu   transport   (crypto primitives: crates)
 //! ```
 #![forbid(unsafe_code)]
@@ -15,6 +15,7 @@
 pub mod apdu;
 pub mod biometrics;
 pub mod cli;
+pub mod cvc;
 pub mod document;
 pub mod error;
 pub mod globalplatform;

@@ -11,6 +11,7 @@ const LAYERS: &[(&str, u8)] = &[
     ("apdu", 1),
     ("transport", 1),
     ("lds", 2),
+    ("cvc", 2),
     ("biometrics", 2),
     ("document", 2),
     ("terminal", 3),

@@ -25,6 +25,7 @@ const FILES: &[(&str, &str)] = &[
     ("verify", include_str!("../../i18n/verify.toml")),
     ("inspect", include_str!("../../i18n/inspect.toml")),
     ("pki", include_str!("../../i18n/pki.toml")),
+    ("cvc", include_str!("../../i18n/cvc.toml")),
     ("softcard", include_str!("../../i18n/softcard.toml")),
     ("globalplatform", include_str!("../../i18n/globalplatform.toml")),
     ("document", include_str!("../../i18n/document.toml")),
