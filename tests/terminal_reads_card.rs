@@ -18,6 +18,7 @@ use cancuoc::transport::trace::TracingTransport;
 use cancuoc::transport::{CardTransport, TransportError};
 use cancuoc_primitives::cipher::BlockCipher;
 use cancuoc_primitives::curve::Curve;
+use cancuoc_primitives::group::PublicElement;
 use cancuoc_primitives::hash::HashAlgorithm;
 
 use cards::{Wanted, image, keys, personalised, random};
@@ -55,7 +56,7 @@ fn check(reading: &ChipReading, image: &CardImage, what: &str) {
     let (PublicKey::Ec(key), _) = PublicKey::from_spki_der(&key.spki).unwrap() else { panic!() };
     let chip = reading.chip_authentication.evidence();
     let chip = chip.unwrap_or_else(|| panic!("{what}: {:?}", reading.chip_authentication));
-    assert!(chip.proves_possession_of(&key), "{what}: Chip Authentication");
+    assert!(chip.proves_possession_of(&PublicElement::Ec(key)), "{what}: Chip Authentication");
     let dg15 = cancuoc::lds::decode_dg15(reading.content(FileId(0x010F)).unwrap()).unwrap();
     let active = reading.active_authentication.evidence();
     let active = active.unwrap_or_else(|| panic!("{what}: {:?}", reading.active_authentication));

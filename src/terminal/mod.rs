@@ -21,6 +21,7 @@ pub mod public_key;
 pub mod reading;
 pub mod secure_messaging;
 mod session;
+pub mod strength;
 #[cfg(test)]
 mod testing;
 

@@ -6,6 +6,7 @@ use cancuoc_primitives::group::{DomainParameters, GroupError, PublicElement};
 use cancuoc_primitives::hash::HashAlgorithm;
 
 use super::KeyFault;
+use crate::lds::PublicKey;
 
 /// An ephemeral public key as it is sent: `04 || X || Y`, or the number in as few bytes as it
 /// takes (ICAO 9303-11 §9.4.1, §9.4.5).
@@ -23,6 +24,15 @@ pub fn compress_public_key(key: &PublicElement) -> Vec<u8> {
     match key {
         PublicElement::Ec(point) => point.x_coordinate(),
         PublicElement::Dh(_) => HashAlgorithm::Sha1.digest(&encode_public_key(key)),
+    }
+}
+
+/// A public key as an element of the group in which it agrees on secrets; none for RSA.
+#[must_use]
+pub fn group_element(key: &PublicKey) -> Option<PublicElement> {
+    match key {
+        PublicKey::Ec(point) => Some(PublicElement::Ec(point.clone())),
+        PublicKey::Rsa(_) => None,
     }
 }
 

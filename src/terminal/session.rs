@@ -277,6 +277,11 @@ impl<T: CardTransport> Session<T> {
 
     fn exchange_once(&mut self, command: &CommandApdu) -> Result<ResponseApdu, TerminalError> {
         let bytes = command.encode()?;
+        let longest = self.transport.max_command_length();
+        if bytes.len() > longest {
+            let what = format!("a command of {} bytes: the reader takes {longest}", bytes.len());
+            return Err(TerminalError::Unsupported { what });
+        }
         self.counters.apdus += 1;
         self.counters.sent_bytes += bytes.len() as u64;
         let start = std::time::Instant::now();
@@ -287,14 +292,34 @@ impl<T: CardTransport> Session<T> {
         Ok(ResponseApdu::parse(&response)?)
     }
 
-    /// Runs a protocol to its end.
+    /// Runs a protocol to its end, each of its commands in one APDU: the commands of PACE are a
+    /// chain already.
     ///
     /// # Errors
     /// Those of [`transmit`](Self::transmit) and of the protocol.
     pub fn run<P: Protocol>(&mut self, protocol: &mut P) -> Result<P::Output, TerminalError> {
+        self.run_with(protocol, Self::transmit_one)
+    }
+
+    /// Runs a protocol to its end; a command that is too long goes as a command chain.
+    ///
+    /// # Errors
+    /// Those of [`transmit`](Self::transmit) and of the protocol.
+    pub fn run_chained<P: Protocol>(
+        &mut self,
+        protocol: &mut P,
+    ) -> Result<P::Output, TerminalError> {
+        self.run_with(protocol, Self::transmit)
+    }
+
+    fn run_with<P: Protocol>(
+        &mut self,
+        protocol: &mut P,
+        transmit: impl Fn(&mut Self, &CommandApdu) -> Result<ResponseApdu, TerminalError>,
+    ) -> Result<P::Output, TerminalError> {
         let mut command = protocol.start()?;
         loop {
-            let response = self.transmit_one(&command)?;
+            let response = transmit(self, &command)?;
             match protocol.resume(&response)? {
                 Step::Send(next) => command = next,
                 Step::Done(output) => return Ok(output),

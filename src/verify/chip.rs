@@ -6,6 +6,7 @@ use crate::error::ErrorCode;
 use crate::lds::{DgNumber, PublicKey, SecurityInfos, decode_dg15, security_infos_of_dg14};
 use crate::terminal::active_authentication::ActiveAuthenticationEvidence;
 use crate::terminal::chip_authentication::ChipAuthenticationEvidence;
+use crate::terminal::public_key::group_element;
 
 /// How the chip was opened.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -101,17 +102,15 @@ fn chip_authentication(chip: &ChipEvidence, dg14: Option<&SecurityInfos>, bound:
     // The key is taken from the file that the security object binds, not from the session.
     let proven = infos.chip_authentication_keys().find_map(|info| {
         let (key, _) = PublicKey::from_spki_der(&info.spki).ok()?;
-        match key {
-            PublicKey::Ec(point) if evidence.proves_possession_of(&point) => Some(point),
-            _ => None,
-        }
+        let element = group_element(&key)?;
+        evidence.proves_possession_of(&element).then_some(element)
     });
     let Some(key) = proven else {
         let evidence = Evidence::new("key", "no key of DG14 fits the answer");
         return Check::failed(id, "chip_authentication_failed", evidence);
     };
-    let facts =
-        Evidence::new("curve", key.curve().name()).and("cipher", evidence.parameters.cipher.name());
+    let facts = Evidence::new("curve", key.domain_parameters().name())
+        .and("cipher", evidence.parameters.cipher.name());
     if bound {
         Check::passed(id, facts.and("bound_by_sod", true))
     } else {

@@ -1,20 +1,22 @@
 use cancuoc_primitives::curve::Curve;
+use cancuoc_primitives::group::DomainParameters;
 use hex_literal::hex;
 use proptest::prelude::*;
 
 use super::*;
 use crate::apdu::StatusWord;
 use crate::lds::{
-    ChipAuthenticationPublicKeyInfo, ParameterForm, SecurityInfoKind, security_infos_of_dg14,
+    ChipAuthenticationPublicKeyInfo, KeyAgreement, ParameterForm, PublicKey, SecurityInfoKind,
+    SecurityInfos, security_infos_of_dg14,
 };
 use crate::terminal::testing::Fixed;
 
-fn secret(n: u8) -> SecretScalar {
-    SecretScalar::from_bytes(Curve::P256, &[n; 32]).unwrap()
+fn secret(n: u8) -> GroupSecret {
+    GroupSecret::from_bytes(&DomainParameters::Ec(Curve::P256), &[n; 32]).unwrap()
 }
 
 fn parameters(cipher: BlockCipher, key_id: Option<Vec<u8>>) -> ChipAuthenticationParameters {
-    let card_key = secret(3).public_point();
+    let card_key = secret(3).public_element();
     ChipAuthenticationParameters { cipher, card_key, key_id, assumed: false }
 }
 
@@ -39,8 +41,8 @@ fn sends_key_and_key_identifier_in_one_command_for_3des() {
     let mut ca = protocol(BlockCipher::Tdes, Some(vec![0x2A]));
     let command = ca.start().unwrap();
     assert_eq!(command.header(), hex!("002241A6"));
-    let key = ca.ephemeral.public_point();
-    let expected = [&hex!("9141")[..], key.as_bytes(), &hex!("84012A")].concat();
+    let key = encode_public_key(&ca.ephemeral.public_element());
+    let expected = [&hex!("9141")[..], &key[..], &hex!("84012A")].concat();
     assert_eq!((command.data, command.ne), (expected, None));
     done(ca.resume(&answer(0x9000, &[])).unwrap());
 }
@@ -52,8 +54,8 @@ fn selects_the_protocol_and_then_sends_the_key_for_aes() {
     assert_eq!(command, hex!("002241A40C800A04007F00070202030202"));
     let Step::Send(command) = ca.resume(&answer(0x9000, &[])).unwrap() else { panic!() };
     assert_eq!(command.header(), hex!("00860000"));
-    let key = ca.ephemeral.public_point();
-    assert_eq!(command.data, [&hex!("7C438041")[..], key.as_bytes()].concat());
+    let key = encode_public_key(&ca.ephemeral.public_element());
+    assert_eq!(command.data, [&hex!("7C438041")[..], &key[..]].concat());
     done(ca.resume(&answer(0x9000, &hex!("7C00"))).unwrap());
 }
 
@@ -86,15 +88,154 @@ fn both_sides_derive_the_same_keys() {
     let mut ca = protocol(BlockCipher::Aes256, None);
     ca.start().unwrap();
     ca.resume(&answer(0x9000, &[])).unwrap();
-    let ephemeral = ca.ephemeral.public_point();
+    let ephemeral = ca.ephemeral.public_element();
     let pending = done(ca.resume(&answer(0x9000, &[])).unwrap());
-    let card = ephemeral.multiply(&secret(3)).unwrap().x_coordinate();
+    let card = ephemeral.shared_secret(&secret(3)).unwrap();
     let mut card = SecureMessaging::from_secret(BlockCipher::Aes256, &card);
     let command = commands::select_lds1();
     assert_eq!(
         pending.session_keys().unwrap().wrap(&command).unwrap(),
         card.wrap(&command).unwrap()
     );
+}
+
+fn dh_secret(n: u8) -> GroupSecret {
+    GroupSecret::from_bytes(&DomainParameters::standardised(2).unwrap(), &[n; 32]).unwrap()
+}
+
+fn dh_parameters(cipher: BlockCipher) -> ChipAuthenticationParameters {
+    let card_key = dh_secret(3).public_element();
+    ChipAuthenticationParameters { cipher, card_key, key_id: None, assumed: false }
+}
+
+#[test]
+fn agrees_over_a_prime_field_too() {
+    let bytes: Vec<u8> = (1..=64).collect();
+    let parameters = dh_parameters(BlockCipher::Aes128);
+    let mut ca = ChipAuthentication::new(parameters, &mut Fixed::new(&bytes));
+    let command = ca.start().unwrap().encode().unwrap();
+    assert_eq!(command, hex!("002241A40C800A04007F00070202030102"));
+    let Step::Send(command) = ca.resume(&answer(0x9000, &[])).unwrap() else { panic!() };
+    assert_eq!(command.data[..8], hex!("7C82010480820100"));
+    let pending = done(ca.resume(&answer(0x9000, &hex!("7C00"))).unwrap());
+    let secret = pending.terminal_public_key().shared_secret(&dh_secret(3)).unwrap();
+    let mut card = SecureMessaging::from_secret(BlockCipher::Aes128, &secret);
+    let command = commands::select_lds1();
+    assert_eq!(
+        pending.session_keys().unwrap().wrap(&command).unwrap(),
+        card.wrap(&command).unwrap()
+    );
+}
+
+/// A card that answers commands by their P2 and instruction, and remembers them.
+struct Scripted {
+    sent: Vec<Vec<u8>>,
+    kat: u16,
+}
+
+impl CardTransport for Scripted {
+    fn transmit(&mut self, command: &[u8]) -> Result<Vec<u8>, crate::transport::TransportError> {
+        self.sent.push(command.to_vec());
+        let status = if command[1] == 0x22 && command[3] == 0xA6 { self.kat } else { 0x9000 };
+        Ok(status.to_be_bytes().to_vec())
+    }
+    fn atr(&self) -> &[u8] {
+        &[]
+    }
+    fn reset(&mut self) -> Result<(), crate::transport::TransportError> {
+        Ok(())
+    }
+}
+
+fn sent_for(parameters: ChipAuthenticationParameters, kat: u16, extended: bool) -> Vec<Vec<u8>> {
+    let mut session = Session::new(Scripted { sent: Vec::new(), kat });
+    session.allow_extended_length(extended);
+    let bytes: Vec<u8> = (1..=64).collect();
+    authenticate_chip(&mut session, parameters, &mut Fixed::new(&bytes)).unwrap();
+    session.into_transport().sent
+}
+
+#[test]
+fn tries_3des_by_set_at_where_the_card_refuses_set_kat() {
+    let sent = sent_for(parameters(BlockCipher::Tdes, None), 0x6D00, false);
+    let headers: Vec<&[u8]> = sent.iter().map(|command| &command[..4]).collect();
+    let expected: [&[u8]; 3] = [&hex!("002241A6"), &hex!("002241A4"), &hex!("00860000")];
+    assert_eq!(headers, expected);
+    assert_eq!(sent[1][5..], hex!("800A04007F00070202030201"));
+    assert_eq!(sent_for(parameters(BlockCipher::Tdes, None), 0x9000, false).len(), 1);
+}
+
+#[test]
+fn draws_another_key_for_the_second_try() {
+    let sent = sent_for(parameters(BlockCipher::Tdes, None), 0x6A80, false);
+    assert_ne!(sent[0][7..72], sent[2][9..74]);
+}
+
+#[test]
+fn chains_a_long_key_where_extended_length_is_not_allowed() {
+    let sent = sent_for(dh_parameters(BlockCipher::Aes128), 0x9000, false);
+    let classes: Vec<u8> = sent.iter().map(|command| command[0]).collect();
+    assert_eq!(classes, [0, 0x10, 0]);
+    let sent = sent_for(dh_parameters(BlockCipher::Aes128), 0x9000, true);
+    assert_eq!((sent.len(), sent[1].len()), (2, 4 + 3 + 264 + 2));
+}
+
+#[test]
+fn refuses_a_static_key_that_is_the_generator() {
+    let one = GroupSecret::from_bytes(&DomainParameters::Ec(Curve::P256), &[1]).unwrap();
+    let PublicElement::Ec(point) = one.public_element() else { panic!() };
+    let key = SecurityInfoKind::ChipAuthenticationPublicKey(ChipAuthenticationPublicKeyInfo {
+        agreement: KeyAgreement::Ecdh,
+        spki: PublicKey::Ec(point).to_spki_der(ParameterForm::Named),
+        key_id: None,
+    });
+    let error = ChipAuthenticationParameters::select(&SecurityInfos::from_kinds([key]));
+    let fault = KeyFault::Generator;
+    assert_eq!(error, Err(TerminalError::CardKey { step: SELECTION, fault }));
+}
+
+#[test]
+fn takes_no_variant_of_another_kind_for_a_key() {
+    let mut infos = kinds(&[], &[(3, None)]).infos;
+    infos.extend(
+        SecurityInfos::from_kinds([SecurityInfoKind::ChipAuthentication(ChipAuthenticationInfo {
+            agreement: KeyAgreement::Dh,
+            cipher: BlockCipher::Aes128,
+            version: 1,
+            key_id: None,
+        })])
+        .infos,
+    );
+    let error = ChipAuthenticationParameters::select(&SecurityInfos { infos });
+    assert!(matches!(error, Err(TerminalError::Unsupported { .. })));
+}
+
+#[test]
+fn keeps_the_old_keys_where_the_card_refuses() {
+    let old = SecureMessaging::from_secret(BlockCipher::Aes128, b"old secret");
+    struct Refusing(SecureMessaging);
+    impl CardTransport for Refusing {
+        fn transmit(
+            &mut self,
+            command: &[u8],
+        ) -> Result<Vec<u8>, crate::transport::TransportError> {
+            let ins = self.0.open_for_tests(command).ins;
+            Ok(self.0.seal_for_tests(&[], if ins == 0x86 { 0x6A80 } else { 0x9000 }))
+        }
+        fn atr(&self) -> &[u8] {
+            &[]
+        }
+        fn reset(&mut self) -> Result<(), crate::transport::TransportError> {
+            Ok(())
+        }
+    }
+    let mut session = Session::new(Refusing(old.clone()));
+    session.start_secure_messaging(old);
+    let random: Vec<u8> = (1..=64).collect();
+    let parameters = parameters(BlockCipher::Aes128, None);
+    let error = authenticate_chip(&mut session, parameters, &mut Fixed::new(&random)).unwrap_err();
+    assert!(matches!(error, TerminalError::Refused { step: AUTHENTICATE, .. }));
+    assert!(session.transmit(&commands::select_lds1()).is_ok());
 }
 
 fn kinds(infos: &[(BlockCipher, Option<u8>)], keys: &[(u8, Option<u8>)]) -> SecurityInfos {
@@ -107,7 +248,8 @@ fn kinds(infos: &[(BlockCipher, Option<u8>)], keys: &[(u8, Option<u8>)]) -> Secu
         })
     };
     let key = |(n, id): &(u8, Option<u8>)| {
-        let key = PublicKey::Ec(secret(*n).public_point());
+        let PublicElement::Ec(point) = secret(*n).public_element() else { panic!() };
+        let key = PublicKey::Ec(point);
         SecurityInfoKind::ChipAuthenticationPublicKey(ChipAuthenticationPublicKeyInfo {
             agreement: KeyAgreement::Ecdh,
             spki: key.to_spki_der(ParameterForm::Named),
@@ -123,7 +265,7 @@ fn picks_the_key_that_the_strongest_cipher_names() {
     let infos = kinds(&[(Aes128, Some(1)), (Aes256, Some(2))], &[(3, Some(1)), (5, Some(2))]);
     let found = ChipAuthenticationParameters::select(&infos).unwrap().unwrap();
     assert_eq!((found.cipher, found.key_id.as_deref()), (Aes256, Some(&[2][..])));
-    assert_eq!(found.card_key, secret(5).public_point());
+    assert_eq!(found.card_key, secret(5).public_element());
 }
 
 #[test]
@@ -144,7 +286,7 @@ fn finds_the_key_of_the_bsi_reference_data_set() {
     let dg14 = include_bytes!("../../../testvectors/bsi-tr03105-5/Datagroup14.bin");
     let infos = security_infos_of_dg14(dg14).unwrap();
     let found = ChipAuthenticationParameters::select(&infos).unwrap();
-    assert!(found.is_some_and(|found| found.card_key.curve().field_bits() >= 224));
+    assert!(found.is_some_and(|found| found.card_key.domain_parameters().bits() >= 224));
 }
 
 /// A card at the end of Chip Authentication that answers the next command under some keys.
@@ -181,8 +323,8 @@ fn takes_the_first_answer_under_the_new_keys_as_proof() {
     assert!(pending.clone().confirm(&session).is_none());
     session.transmit(&commands::select_lds1()).unwrap();
     let evidence = pending.confirm(&session).unwrap();
-    assert!(evidence.proves_possession_of(&secret(3).public_point()));
-    assert!(!evidence.proves_possession_of(&secret(5).public_point()));
+    assert!(evidence.proves_possession_of(&secret(3).public_element()));
+    assert!(!evidence.proves_possession_of(&secret(5).public_element()));
 }
 
 #[test]

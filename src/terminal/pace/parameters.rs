@@ -3,12 +3,12 @@
 
 use std::sync::Arc;
 
-use cancuoc_primitives::cipher::BlockCipher;
 use cancuoc_primitives::group::DomainParameters;
 
 use super::integrated_mapping;
 use crate::lds::{KeyAgreement, Mapping, PaceInfo, PaceProtocol, SecurityInfos};
 use crate::terminal::TerminalError;
+use crate::terminal::strength::{cipher_strength, group_strength};
 
 /// Says whether a variant of PACE may be used, and if not, why: a policy.
 #[derive(Clone)]
@@ -142,26 +142,6 @@ impl PaceParameters {
             Mapping::Integrated => 0,
         };
         (group.min(cipher), group, cipher, mapping, self.domain.is_ec())
-    }
-}
-
-/// Bits of security of a group.
-fn group_strength(domain: &DomainParameters) -> usize {
-    match domain {
-        DomainParameters::Ec(_) => domain.bits() / 2,
-        DomainParameters::Dh(_) => match domain.bits() {
-            0..2048 => 80,
-            2048..3072 => 112,
-            _ => 128,
-        },
-    }
-}
-
-/// Bits of security of a cipher.
-const fn cipher_strength(cipher: BlockCipher) -> usize {
-    match cipher {
-        BlockCipher::Tdes => 112,
-        aes => aes.key_len() * 8,
     }
 }
 

@@ -1,4 +1,5 @@
 use BlockCipher::{Aes128, Aes192, Aes256, Tdes};
+use cancuoc_primitives::cipher::BlockCipher;
 use hex_literal::hex;
 
 use super::*;

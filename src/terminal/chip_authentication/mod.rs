@@ -1,98 +1,39 @@
-//! Chip Authentication version 1 with ECDH, terminal side (ICAO 9303-11 §6.2, BSI TR-03110-1 §3.4).
+//! Chip Authentication version 1, terminal side, over curves and prime fields (ICAO 9303-11 §6.2,
+//! BSI TR-03110-1 §3.4).
 //!
 //! A card that answers 9000 has proved nothing: the proof is the first response under the new
 //! keys. So the protocol ends in a [`PendingChipAuthentication`], and evidence comes only from an
 //! exchange that passed the checks of secure messaging.
 
+mod parameters;
+
 use cancuoc_primitives::cipher::BlockCipher;
-use cancuoc_primitives::curve::{Point, SecretScalar};
+use cancuoc_primitives::group::{GroupSecret, PublicElement};
 use rand_core::CryptoRng;
-use zeroize::Zeroizing;
 
 use super::protocol::{Protocol, Step};
+use super::public_key::encode_public_key;
 use super::secure_messaging::SecureMessaging;
 use super::session::{Session, WireExchange};
-use super::{TerminalError, commands};
+use super::{KeyFault, TerminalError, commands};
 use crate::apdu::tlv::{Tag, Tlv, encode};
 use crate::apdu::{CommandApdu, ResponseApdu};
-use crate::lds::{ChipAuthenticationInfo, KeyAgreement, PublicKey, SecurityInfos};
+use crate::lds::ChipAuthenticationInfo;
 use crate::transport::CardTransport;
 
+pub use parameters::ChipAuthenticationParameters;
+
+const SELECTION: &str = "public key of Chip Authentication";
 const KAT: &str = "MSE:Set KAT of Chip Authentication";
 const AT: &str = "MSE:Set AT of Chip Authentication";
 const AUTHENTICATE: &str = "GENERAL AUTHENTICATE of Chip Authentication";
 
-/// The key and variant of Chip Authentication to use.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ChipAuthenticationParameters {
-    /// Cipher of the new session.
-    pub cipher: BlockCipher,
-    /// The card's static public key, from DG14.
-    pub card_key: Point,
-    /// Which of the card's keys, where DG14 names it.
-    pub key_id: Option<Vec<u8>>,
-    /// DG14 has a key but no ChipAuthenticationInfo: 3DES is assumed, as the first passports with
-    /// Chip Authentication have it.
-    pub assumed: bool,
-}
-
-impl ChipAuthenticationParameters {
-    /// Picks the key with the strongest cipher from DG14; `None` where the card announces no key
-    /// for Chip Authentication.
-    ///
-    /// # Errors
-    /// [`TerminalError::Unsupported`] when all keys are for DH or cannot be decoded.
-    pub fn select(infos: &SecurityInfos) -> Result<Option<Self>, TerminalError> {
-        let mut best: Option<Self> = None;
-        let mut unsupported = None;
-        for key in infos.chip_authentication_keys() {
-            if key.agreement != KeyAgreement::Ecdh {
-                unsupported = Some("Chip Authentication with DH");
-                continue;
-            }
-            let Ok((PublicKey::Ec(card_key), _)) = PublicKey::from_spki_der(&key.spki) else {
-                unsupported = Some("this public key of Chip Authentication");
-                continue;
-            };
-            let Some((cipher, assumed)) = cipher_for(infos, key.key_id.as_deref()) else {
-                unsupported = Some("this variant of Chip Authentication");
-                continue;
-            };
-            let found = Self { cipher, card_key, key_id: key.key_id.clone(), assumed };
-            if best.as_ref().is_none_or(|best| found.strength() > best.strength()) {
-                best = Some(found);
-            }
-        }
-        match (best, unsupported) {
-            (None, Some(what)) => Err(TerminalError::Unsupported { what: what.to_owned() }),
-            (best, _) => Ok(best),
-        }
-    }
-
-    fn strength(&self) -> (usize, usize, usize) {
-        (self.cipher.key_len(), self.cipher.block_len(), self.card_key.curve().field_bits())
-    }
-}
-
-/// The strongest cipher announced for the key, and whether it had to be assumed.
-fn cipher_for(infos: &SecurityInfos, key_id: Option<&[u8]>) -> Option<(BlockCipher, bool)> {
-    if infos.chip_authentication().next().is_none() {
-        return Some((BlockCipher::Tdes, true));
-    }
-    let fits = |info: &&ChipAuthenticationInfo| {
-        info.agreement == KeyAgreement::Ecdh
-            && info.version == 1
-            // A key without identifier is the only one; an info may still leave it unnamed.
-            && (info.key_id.as_deref() == key_id || info.key_id.is_none())
-    };
-    let ciphers = infos.chip_authentication().filter(fits).map(|info| info.cipher);
-    ciphers.max_by_key(|c| (c.key_len(), c.block_len())).map(|cipher| (cipher, false))
-}
-
 /// The protocol: MSE:Set KAT for 3DES, MSE:Set AT and GENERAL AUTHENTICATE for AES.
 pub struct ChipAuthentication {
     parameters: ChipAuthenticationParameters,
-    ephemeral: SecretScalar,
+    ephemeral: GroupSecret,
+    /// MSE:Set AT even for 3DES.
+    by_set_at: bool,
     state: State,
 }
 
@@ -108,8 +49,16 @@ impl ChipAuthentication {
     /// Prepares the protocol; draws the ephemeral key.
     #[must_use]
     pub fn new(parameters: ChipAuthenticationParameters, random: &mut dyn CryptoRng) -> Self {
-        let ephemeral = SecretScalar::random(parameters.card_key.curve(), random);
-        Self { parameters, ephemeral, state: State::Start }
+        let ephemeral = GroupSecret::random(&parameters.card_key.domain_parameters(), random);
+        Self { parameters, ephemeral, by_set_at: false, state: State::Start }
+    }
+
+    /// Takes MSE:Set AT and GENERAL AUTHENTICATE for 3DES too, as cards want it that do not have
+    /// MSE:Set KAT (ICAO 9303-11 §8.5, note 1).
+    #[must_use]
+    pub const fn by_set_at(mut self) -> Self {
+        self.by_set_at = true;
+        self
     }
 
     fn key_reference(&self) -> Vec<u8> {
@@ -121,16 +70,16 @@ impl Protocol for ChipAuthentication {
     type Output = PendingChipAuthentication;
 
     fn start(&mut self) -> Result<CommandApdu, TerminalError> {
-        if self.parameters.cipher == BlockCipher::Tdes {
+        if self.parameters.cipher == BlockCipher::Tdes && !self.by_set_at {
             self.state = State::KeySent(KAT);
-            let key = self.ephemeral.public_point();
-            let mut data = encode(Tag(0x91), key.as_bytes());
+            let key = encode_public_key(&self.ephemeral.public_element());
+            let mut data = encode(Tag(0x91), &key);
             data.extend(self.key_reference());
             return Ok(commands::mse_set_kat(data));
         }
         self.state = State::Selected;
-        let protocol =
-            ChipAuthenticationInfo::protocol_oid(KeyAgreement::Ecdh, self.parameters.cipher);
+        let ChipAuthenticationParameters { cipher, .. } = self.parameters;
+        let protocol = ChipAuthenticationInfo::protocol_oid(self.parameters.agreement(), cipher);
         let mut data = encode(Tag(0x80), protocol.as_bytes());
         data.extend(self.key_reference());
         Ok(commands::mse_set_at_internal(data))
@@ -153,8 +102,8 @@ impl Protocol for ChipAuthentication {
         }
         if selected {
             self.state = State::KeySent(AUTHENTICATE);
-            let key = self.ephemeral.public_point();
-            let content = encode(Tag(0x80), key.as_bytes());
+            let key = encode_public_key(&self.ephemeral.public_element());
+            let content = encode(Tag(0x80), &key);
             return Ok(Step::Send(commands::general_authenticate(&content, true)));
         }
         check_empty(&response.data)?;
@@ -183,21 +132,23 @@ impl std::fmt::Debug for ChipAuthentication {
 #[derive(Debug, Clone)]
 pub struct PendingChipAuthentication {
     parameters: ChipAuthenticationParameters,
-    ephemeral: SecretScalar,
+    ephemeral: GroupSecret,
 }
 
 impl PendingChipAuthentication {
+    /// The terminal's ephemeral public key, which Terminal Authentication is bound to.
+    #[must_use]
+    pub fn terminal_public_key(&self) -> PublicElement {
+        self.ephemeral.public_element()
+    }
+
     /// The keys for the next command.
     ///
     /// # Errors
-    /// [`TerminalError::Protocol`] when the shared secret is the point at infinity.
+    /// [`TerminalError::CardKey`] when the shared secret is the neutral element.
     pub fn session_keys(&self) -> Result<SecureMessaging, TerminalError> {
-        session_keys(self.parameters.cipher, &self.parameters.card_key, &self.ephemeral).ok_or(
-            TerminalError::Protocol {
-                step: AUTHENTICATE,
-                detail: "the shared secret is the point at infinity",
-            },
-        )
+        session_keys(self.parameters.cipher, &self.parameters.card_key, &self.ephemeral)
+            .ok_or(TerminalError::CardKey { step: AUTHENTICATE, fault: KeyFault::Identity })
     }
 
     /// Evidence, once a command has been answered under the new keys.
@@ -214,11 +165,10 @@ impl PendingChipAuthentication {
 
 fn session_keys(
     cipher: BlockCipher,
-    card_key: &Point,
-    ephemeral: &SecretScalar,
+    card_key: &PublicElement,
+    ephemeral: &GroupSecret,
 ) -> Option<SecureMessaging> {
-    let shared = card_key.multiply(ephemeral).ok()?;
-    let secret = Zeroizing::new(shared.x_coordinate());
+    let secret = card_key.shared_secret(ephemeral).ok()?;
     Some(SecureMessaging::from_secret(cipher, &secret))
 }
 
@@ -230,16 +180,22 @@ pub struct ChipAuthenticationEvidence {
     /// Key and variant used.
     pub parameters: ChipAuthenticationParameters,
     /// The terminal's ephemeral key.
-    pub ephemeral: SecretScalar,
+    pub ephemeral: GroupSecret,
     /// The first exchange under the new keys.
     pub confirmation: WireExchange,
 }
 
 impl ChipAuthenticationEvidence {
+    /// The terminal's ephemeral public key, which Terminal Authentication is bound to.
+    #[must_use]
+    pub fn terminal_public_key(&self) -> PublicElement {
+        self.ephemeral.public_element()
+    }
+
     /// Whether the response of the confirming exchange was made by the holder of the private key
     /// that belongs to `card_key`.
     #[must_use]
-    pub fn proves_possession_of(&self, card_key: &Point) -> bool {
+    pub fn proves_possession_of(&self, card_key: &PublicElement) -> bool {
         let Some(mut keys) = session_keys(self.parameters.cipher, card_key, &self.ephemeral) else {
             return false;
         };
@@ -248,8 +204,11 @@ impl ChipAuthenticationEvidence {
     }
 }
 
-/// Runs Chip Authentication and switches the session to the new keys. The proof comes with the
-/// next command (see [`PendingChipAuthentication::confirm`]).
+/// Runs Chip Authentication and switches the session to the new keys; the old ones are wiped. The
+/// proof comes with the next command (see [`PendingChipAuthentication::confirm`]).
+///
+/// Where a card refuses MSE:Set KAT, 3DES is tried once more by MSE:Set AT (ICAO 9303-11 §8.5). A
+/// command that is too long for the session goes as a command chain.
 ///
 /// # Errors
 /// [`TerminalError`]; when the card refused, the session goes on with the old keys.
@@ -258,7 +217,13 @@ pub fn authenticate_chip<T: CardTransport>(
     parameters: ChipAuthenticationParameters,
     random: &mut dyn CryptoRng,
 ) -> Result<PendingChipAuthentication, TerminalError> {
-    let pending = session.run(&mut ChipAuthentication::new(parameters, random))?;
+    let mut protocol = ChipAuthentication::new(parameters.clone(), random);
+    let pending = match session.run_chained(&mut protocol) {
+        Err(TerminalError::Refused { step: KAT, .. }) => {
+            session.run_chained(&mut ChipAuthentication::new(parameters, random).by_set_at())?
+        }
+        result => result?,
+    };
     session.start_secure_messaging(pending.session_keys()?);
     Ok(pending)
 }
