@@ -93,14 +93,18 @@ impl CardProfile {
             let fits = |key: &&ChipAuthenticationProfile| {
                 key.is_for(KeyUse::PaceCam) && key.domain_parameter_id() == Some(standardised)
             };
-            match self.chip_authentication.iter().filter(fits).count() {
-                1 => {}
-                0 => return invalid(format!("PACE-CAM has no key for parameter {standardised}")),
-                _ => {
-                    return invalid(format!(
-                        "PACE-CAM has keys for parameter {standardised} to choose from"
-                    ));
+            let mut keys = self.chip_authentication.iter().filter(fits);
+            let reason = match (keys.next(), keys.next()) {
+                (None, _) => "no key for PACE-CAM over",
+                (Some(_), Some(_)) => "more than one key for PACE-CAM over",
+                // The parameter identifier of the PACEInfo names the key too (ICAO 9303-11 §9.2.1).
+                (Some(key), None) if key.key_id != Some(pace.parameter) => {
+                    "the key_id of the key for PACE-CAM is not"
                 }
+                (Some(_), None) => "",
+            };
+            if !reason.is_empty() {
+                return invalid(format!("{reason} parameter {}", pace.parameter));
             }
             if self.file("EF.CardSecurity").is_none() {
                 return invalid("PACE-CAM needs EF.CardSecurity".to_owned());
