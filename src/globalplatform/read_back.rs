@@ -9,12 +9,17 @@ use super::personalize::{Inspection, ReadBack, ReadBackError};
 use crate::apdu::Ne;
 use crate::document::MrzKey;
 use crate::error::ErrorCode;
-use crate::issue::{AccessRule, CardImage, ImageFile, Location};
-use crate::lds::{FileId, SecurityInfos, decode_dg15, security_infos_of_dg14};
+use crate::issue::{AccessRule, CardImage, ChipAuthenticationKey, ImageFile, Location};
+use crate::lds::{
+    CardSecurity, FileId, PublicKey, SecurityInfo, SecurityInfoKind, SecurityInfos, decode_dg15,
+    security_infos_of_dg14,
+};
 use crate::terminal::active_authentication::authenticate_actively;
 use crate::terminal::bac::Bac;
 use crate::terminal::chip_authentication::{ChipAuthenticationParameters, authenticate_chip};
-use crate::terminal::pace::{Pace, PaceParameters, PacePassword};
+use crate::terminal::pace::{
+    ChipAuthenticationMappingEvidence, Pace, PaceParameters, PacePassword, verify_cam,
+};
 use crate::terminal::{Session, TerminalError, commands, max_protected_data};
 use crate::transport::CardTransport;
 
@@ -47,58 +52,75 @@ impl core::fmt::Debug for TerminalInspection<'_> {
 /// A way to open the card.
 #[derive(Debug, Clone)]
 enum Opening {
-    Pace(PacePassword),
+    Pace(PaceParameters, PacePassword),
     Bac(MrzKey),
 }
 
 impl Opening {
-    /// All that the image has keys for; PACE first.
-    fn all(image: &CardImage) -> Vec<Self> {
+    /// All that prove a key of the image, PACE first: the variant that a reader would take with
+    /// each password, the other variants with one password, BAC.
+    fn all(image: &CardImage) -> Result<Vec<Self>, TerminalError> {
         let mrz = image.mrz_key.as_ref().map(|key| MrzKey::from_bytes(**key));
         let mut ways = Vec::new();
         if !image.pace.is_empty() {
-            ways.extend(image.can.clone().map(|can| Self::Pace(PacePassword::Can(can))));
-            ways.extend(mrz.clone().map(|key| Self::Pace(PacePassword::Mrz(key))));
+            let access = image.file(Location::MasterFile, FileId::CARD_ACCESS.0);
+            let content = access.map(|file| file.content.as_slice()).unwrap_or_default();
+            let infos = SecurityInfos::decode("EF.CardAccess", content)?;
+            let best = PaceParameters::select(&infos)?;
+            let mut passwords: Vec<PacePassword> = Vec::new();
+            passwords.extend(image.can.clone().map(PacePassword::Can));
+            passwords.extend(mrz.clone().map(PacePassword::Mrz));
+            let first = passwords.first().cloned();
+            passwords.extend(image.pin.clone().map(|(pin, _)| PacePassword::Pin(pin)));
+            passwords.extend(image.puk.clone().map(|(puk, _)| PacePassword::Puk(puk)));
+            ways.extend(passwords.into_iter().map(|p| Self::Pace(best.clone(), p)));
+            for (info, password) in infos.pace().zip(first.into_iter().cycle()) {
+                let found = PaceParameters::from_info(&infos, info)?;
+                let variant = PaceParameters { name_parameters: best.name_parameters, ..found };
+                if variant != best {
+                    ways.push(Self::Pace(variant, password));
+                }
+            }
         }
         if image.bac {
             ways.extend(mrz.map(Self::Bac));
         }
-        ways
+        Ok(ways)
     }
 
     const fn name(&self) -> &'static str {
         match self {
-            Self::Pace(PacePassword::Can(_)) => "PACE-CAN",
-            Self::Pace(PacePassword::Mrz(_)) => "PACE-MRZ",
-            Self::Pace(PacePassword::Pin(_)) => "PACE-PIN",
-            Self::Pace(PacePassword::Puk(_)) => "PACE-PUK",
+            Self::Pace(_, PacePassword::Can(_)) => "PACE-CAN",
+            Self::Pace(_, PacePassword::Mrz(_)) => "PACE-MRZ",
+            Self::Pace(_, PacePassword::Pin(_)) => "PACE-PIN",
+            Self::Pace(_, PacePassword::Puk(_)) => "PACE-PUK",
             Self::Bac(_) => "BAC",
         }
     }
 
-    /// Opens the card and selects the application.
-    fn open(
+    /// Whether files can be read behind it: the PUK only unblocks the PIN (BSI TR-03110-2 §3.3).
+    const fn opens_files(&self) -> bool {
+        !matches!(self, Self::Pace(_, PacePassword::Puk(_)))
+    }
+
+    /// Runs the protocol; PACE leaves the master file selected, BAC the application.
+    fn run(
         &self,
         session: &mut Card<'_>,
-        image: &CardImage,
         random: &mut dyn CryptoRng,
-    ) -> Result<(), TerminalError> {
+    ) -> Result<Option<ChipAuthenticationMappingEvidence>, TerminalError> {
         match self {
-            Self::Pace(password) => {
-                let access = image.file(Location::MasterFile, FileId::CARD_ACCESS.0);
-                let content = access.map(|file| file.content.as_slice()).unwrap_or_default();
-                let infos = SecurityInfos::decode("EF.CardAccess", content)?;
-                let parameters = PaceParameters::select(&infos)?;
-                let mut pace = Pace::new(parameters, password.clone(), random);
+            Self::Pace(parameters, password) => {
+                let mut pace = Pace::new(parameters.clone(), password.clone(), random);
                 let result = session.run(&mut pace)?;
                 session.start_secure_messaging(result.secure_messaging);
-                select_application(session)
+                Ok(result.chip_authentication_mapping)
             }
             Self::Bac(key) => {
                 select_application(session)?;
                 let keys = session.run(&mut Bac::new(key, random))?;
                 session.start_secure_messaging(keys);
-                Ok(())
+                Ok(None)
             }
         }
     }
@@ -123,8 +145,10 @@ impl Inspection for TerminalInspection<'_> {
         image: &CardImage,
     ) -> Result<bool, ReadBackError> {
         let mut session = start(card, image);
-        let Some(way) = Opening::all(image).into_iter().next() else { return Ok(false) };
-        match way.open(&mut session, image, self.random) {
+        let ways = Opening::all(image).map_err(|error| failed(&error))?;
+        let Some(way) = ways.first() else { return Ok(false) };
+        let opened = way.run(&mut session, self.random);
+        match opened.and_then(|_| select_application(&mut session)) {
             Ok(()) => {}
             Err(error @ TerminalError::Transport(_)) => return Err(failed(&error)),
             Err(_) => return Ok(false),
@@ -144,44 +168,61 @@ impl Inspection for TerminalInspection<'_> {
     ) -> Result<ReadBack, ReadBackError> {
         let mut report = ReadBack::default();
         let mut session = start(&mut *card, image);
-        let master = |file: &&ImageFile| file.location == Location::MasterFile;
-        for file in image.files.iter().filter(master) {
+        let open =
+            |f: &&ImageFile| f.location == Location::MasterFile && f.access == AccessRule::Always;
+        for file in image.files.iter().filter(open) {
             compare(&mut session, file, &mut report)?;
         }
         report.add(&session);
-        for (index, way) in Opening::all(image).iter().enumerate() {
+        let ways = Opening::all(image).map_err(|error| failed(&error))?;
+        for (index, way) in ways.iter().enumerate() {
             reset(&mut *card)?;
             let mut session = start(&mut *card, image);
-            way.open(&mut session, image, self.random).map_err(|error| failed(&error))?;
+            let mapped = way.run(&mut session, self.random).map_err(|error| failed(&error))?;
+            if let Some(evidence) = mapped {
+                prove_mapping(image, &evidence)?;
+                report.proven("PACE-CAM");
+            }
             if index == 0 {
                 report.access = Some(way.name().to_owned());
-                self.read_application(&mut session, image, &mut report)?;
-            } else {
+                self.read_all(&mut session, image, &mut report)?;
+            } else if way.opens_files() {
                 // One protected exchange shows that both sides derived the same keys.
+                select_application(&mut session).map_err(|error| failed(&error))?;
                 read_head(&mut session)?;
+            } else {
+                reset_pin_counter(&mut session)?;
             }
-            report.keys_proven.push(way.name());
+            report.proven(way.name());
             report.add(&session);
         }
-        if Opening::all(image).is_empty() {
+        if ways.is_empty() {
             reset(&mut *card)?;
             let mut session = start(&mut *card, image);
-            select_application(&mut session).map_err(|error| failed(&error))?;
-            self.read_application(&mut session, image, &mut report)?;
+            self.read_all(&mut session, image, &mut report)?;
             report.add(&session);
         }
+        self.prove_other_chip_keys(card, image, ways.first(), &mut report)?;
         Ok(report)
     }
 }
 
 impl TerminalInspection<'_> {
-    /// Reads all files of the application, then has the chip prove its keys.
-    fn read_application(
+    /// Reads the protected files of the master file and all of the application, then has the chip
+    /// prove its keys.
+    fn read_all(
         &mut self,
         session: &mut Card<'_>,
         image: &CardImage,
         report: &mut ReadBack,
     ) -> Result<(), ReadBackError> {
+        let protected = |f: &&ImageFile| {
+            f.location == Location::MasterFile && f.access == AccessRule::AfterAccessControl
+        };
+        for file in image.files.iter().filter(protected) {
+            compare(session, file, report)?;
+        }
+        select_application(session).map_err(|error| failed(&error))?;
         for file in image.files.iter().filter(|file| file.location == Location::Lds1) {
             match file.access {
                 AccessRule::Dg3Right | AccessRule::Dg4Right => report.unread.push(file.fid),
@@ -192,11 +233,32 @@ impl TerminalInspection<'_> {
         }
         if image.active_authentication.is_some() {
             self.prove_active_authentication(session, image)?;
-            report.keys_proven.push("AA");
+            report.proven("AA");
         }
-        if !image.chip_authentication.is_empty() {
-            self.prove_chip_authentication(session, image)?;
-            report.keys_proven.push("CA");
+        if let Some(key) = chip_keys(image).next() {
+            self.prove_chip_authentication(session, image, key)?;
+            report.proven("CA");
+        }
+        Ok(())
+    }
+
+    /// Each further key of Chip Authentication in a session of its own.
+    fn prove_other_chip_keys(
+        &mut self,
+        card: &mut dyn CardTransport,
+        image: &CardImage,
+        way: Option<&Opening>,
+        report: &mut ReadBack,
+    ) -> Result<(), ReadBackError> {
+        for key in chip_keys(image).skip(1) {
+            reset(&mut *card)?;
+            let mut session = start(&mut *card, image);
+            if let Some(way) = way {
+                way.run(&mut session, self.random).map_err(|error| failed(&error))?;
+            }
+            select_application(&mut session).map_err(|error| failed(&error))?;
+            self.prove_chip_authentication(&mut session, image, key)?;
+            report.add(&session);
         }
         Ok(())
     }
@@ -222,10 +284,12 @@ impl TerminalInspection<'_> {
         &mut self,
         session: &mut Card<'_>,
         image: &CardImage,
+        key: &ChipAuthenticationKey,
     ) -> Result<(), ReadBackError> {
         const PROTOCOL: &str = "Chip Authentication";
         let wrong = |message: String| ReadBackError::Key { protocol: PROTOCOL, message };
         let infos = dg14(image).ok_or_else(|| wrong("the image has no DG14".to_owned()))?;
+        let infos = only_of(infos, key);
         let parameters = ChipAuthenticationParameters::select(&infos)
             .map_err(|error| wrong(error.to_string()))?
             .ok_or_else(|| wrong("DG14 has no key for it".to_owned()))?;
@@ -236,6 +300,51 @@ impl TerminalInspection<'_> {
         let proven = pending.confirm(session).is_some_and(|e| e.proves_possession_of(&key));
         if proven { Ok(()) } else { Err(wrong("the card did not prove its key".to_owned())) }
     }
+}
+
+/// The keys of Chip Authentication.
+fn chip_keys(image: &CardImage) -> impl Iterator<Item = &ChipAuthenticationKey> {
+    image.chip_authentication.iter().filter(|key| key.uses.chip_authentication)
+}
+
+/// The infos of one key, so that this one is taken.
+fn only_of(infos: SecurityInfos, key: &ChipAuthenticationKey) -> SecurityInfos {
+    let of_key = |info: &SecurityInfo| match &info.kind {
+        SecurityInfoKind::ChipAuthentication(info) => info.key_id == key.key_id,
+        SecurityInfoKind::ChipAuthenticationPublicKey(info) => info.key_id == key.key_id,
+        _ => false,
+    };
+    SecurityInfos { infos: infos.infos.into_iter().filter(of_key).collect() }
+}
+
+/// The evidence of PACE-CAM against the key in EF.CardSecurity of the image.
+fn prove_mapping(
+    image: &CardImage,
+    evidence: &ChipAuthenticationMappingEvidence,
+) -> Result<(), ReadBackError> {
+    const PROTOCOL: &str = "PACE with Chip Authentication Mapping";
+    let wrong = |message: String| ReadBackError::Key { protocol: PROTOCOL, message };
+    let file = image.file(Location::MasterFile, FileId::SOD.0);
+    let file = file.ok_or_else(|| wrong("the image has no EF.CardSecurity".to_owned()))?;
+    let object = CardSecurity::decode(&file.content).map_err(|error| wrong(error.to_string()))?;
+    let curve = evidence.mapping_key.curve();
+    let keys = object.infos.chip_authentication_keys();
+    let mut keys = keys.filter_map(|key| PublicKey::from_spki_der(&key.spki).ok());
+    let fits = |key: &PublicKey| matches!(key, PublicKey::Ec(point) if point.curve() == curve);
+    let key = keys.find_map(|(key, _)| fits(&key).then_some(key));
+    let key = key.ok_or_else(|| wrong("EF.CardSecurity has no key for it".to_owned()))?;
+    verify_cam(evidence, &key).map_err(|error| wrong(error.to_string()))
+}
+
+/// What the PUK is for; the PIN has all its tries before and after.
+fn reset_pin_counter(session: &mut Card<'_>) -> Result<(), ReadBackError> {
+    const STEP: &str = "RESET RETRY COUNTER of the PIN";
+    let command = commands::reset_retry_counter_of_pin();
+    let status = session.transmit(&command).map_err(|error| failed(&error))?.status;
+    if status.is_ok() {
+        return Ok(());
+    }
+    Err(failed(&TerminalError::Refused { step: STEP, status }))
 }
 
 /// A card that went away is no wrong key.
@@ -252,6 +361,13 @@ fn dg14(image: &CardImage) -> Option<SecurityInfos> {
 }
 
 impl ReadBack {
+    /// Notes a key that was proven, once.
+    fn proven(&mut self, name: &'static str) {
+        if !self.keys_proven.contains(&name) {
+            self.keys_proven.push(name);
+        }
+    }
+
     fn add(&mut self, session: &Card<'_>) {
         let counters = session.counters();
         self.traffic = Traffic {

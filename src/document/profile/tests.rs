@@ -76,6 +76,7 @@ fn refuses_protocols_and_keys_that_do_not_fit_each_other() {
         ),
         ("use = [\"pace_cam\"]", "use = [\"chip_authentication\"]", pace),
         ("key_id = 13", "key_id = 4", pace),
+        ("AES-CBC-CMAC-192\", parameter = 12", "AES-CBC-CMAC-192\", parameter = 10", pace),
         ("use = [\"chip_authentication\"]", "use = [\"pace_cam\"]", pace),
         ("id = 32", "id = 13", "access.domain_parameters"),
         ("id = 32", "id = 128", "access.domain_parameters"),

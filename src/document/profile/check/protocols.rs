@@ -11,6 +11,10 @@ const MAX_KEYS: usize = 8;
 /// Most certificates of country verifying CAs that a card trusts.
 const MAX_TRUST_POINTS: usize = 2;
 
+/// Domain parameters whose prime is 1 modulo 4: Integrated Mapping encodes points for 3 modulo 4
+/// alone (ICAO 9303-11 appendix B.2).
+const P224: u8 = 10;
+
 type Fault = (&'static str, String);
 
 /// The key agreement of standardised domain parameters (ICAO 9303-11 §9.5.1).
@@ -83,6 +87,9 @@ impl CardProfile {
             };
             if agreement(standardised) != Some(protocol.agreement) {
                 return invalid(format!("parameter {} does not fit the protocol", pace.parameter));
+            }
+            if protocol.mapping == Mapping::Integrated && standardised == P224 {
+                return invalid("Integrated Mapping is not defined over P-224".to_owned());
             }
             if self.access.pace.iter().take(index).any(|other| other == pace) {
                 return invalid(format!("{} stands twice", pace.protocol));
