@@ -88,6 +88,9 @@ pub(super) fn read_card(
     reading.map_err(|e| reader::terminal(&e))
 }
 
+/// File name for EF.CardSecurity, whose identifier is EF.SOD's.
+pub(super) const CARD_SECURITY_FILE: &str = "EF.CardSecurity.bin";
+
 /// File name for an EF in a folder of saved files.
 pub(super) fn file_name(file: FileId) -> String {
     format!("{}.bin", file.name().replace(['/', ' '], "_"))
@@ -106,11 +109,13 @@ fn save(reading: &ChipReading, folder: &Path) -> Result<(), Failure> {
             write(folder, &file_name(file.file), bytes)?;
         }
     }
-    for (file, bytes) in
-        [(FileId::CARD_ACCESS, &reading.access.card_access), (FileId::ATR_INFO, &reading.atr_info)]
-    {
+    for (name, bytes) in [
+        (file_name(FileId::CARD_ACCESS), &reading.access.card_access),
+        (file_name(FileId::ATR_INFO), &reading.atr_info),
+        (CARD_SECURITY_FILE.to_owned(), &reading.card_security),
+    ] {
         if let Some(bytes) = bytes {
-            write(folder, &file_name(file), bytes)?;
+            write(folder, &name, bytes)?;
         }
     }
     for (index, picture) in portraits(reading).into_iter().enumerate() {

@@ -27,6 +27,8 @@ impl FileId {
     pub const COM: Self = Self(0x011E);
     /// EF.SOD. EF.CardSecurity of the master file has the same identifier.
     pub const SOD: Self = Self(0x011D);
+    /// EF.CardSecurity, in the master file.
+    pub const CARD_SECURITY: Self = Self::SOD;
 
     /// Short identifier of a file of the LDS1 application or of the master file.
     #[must_use]

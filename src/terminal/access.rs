@@ -3,6 +3,8 @@
 //! PACE is never replaced by BAC on the quiet. A plan that allows BAC for cards without PACE says
 //! so, and the outcome records it.
 
+mod master_file;
+
 use cancuoc_primitives::group::PublicElement;
 use rand_core::CryptoRng;
 use serde::Serialize;
@@ -11,13 +13,15 @@ use super::bac::Bac;
 use super::pace::{
     ChipAuthenticationMappingEvidence, Pace, PaceFilter, PaceParameters, PacePassword, PaceResult,
 };
-use super::reading::{FileRead, FileReader, ReadLimits};
 use super::session::Session;
 use super::{FreshnessRegister, TerminalError, commands};
-use crate::apdu::StatusWord;
 use crate::document::AccessKeys;
-use crate::lds::{FileId, SecurityInfos};
+use crate::lds::SecurityInfos;
 use crate::transport::CardTransport;
+
+pub use master_file::read_card_access;
+use master_file::read_card_security;
+pub(super) use master_file::{CardSecurityReading, read_once};
 
 /// Which protocols may open the card.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -108,6 +112,9 @@ pub struct AccessOutcome {
     /// EF.CardAccess as read, for comparison with DG14; none where it was not read or is absent.
     #[serde(skip)]
     pub card_access: Option<Vec<u8>>,
+    /// EF.CardSecurity as read after PACE; none where it was not read or is absent.
+    #[serde(skip)]
+    pub card_security: Option<Vec<u8>>,
     /// What the chip sent to prove itself in PACE with Chip Authentication Mapping; judged by
     /// [`verify_cam`](super::pace::verify_cam) with a key that Passive Authentication has bound.
     #[serde(skip)]
@@ -132,7 +139,8 @@ pub struct PaceKeys {
 /// Opens the card and selects the LDS1 application, by the plan.
 ///
 /// From power-on PACE takes seven APDUs: EF.CardAccess by its short identifier, MSE:Set AT, four
-/// GENERAL AUTHENTICATE and SELECT under secure messaging; BAC takes three.
+/// GENERAL AUTHENTICATE and SELECT under secure messaging; BAC takes three. Where the
+/// card offers Chip Authentication Mapping, EF.CardSecurity is read before SELECT.
 ///
 /// # Errors
 /// [`TerminalError::PaceNotOffered`] where the policy allows PACE only,
@@ -140,6 +148,16 @@ pub struct PaceKeys {
 pub fn open_card<T: CardTransport>(
     session: &mut Session<T>,
     plan: &AccessPlan,
+    random: &mut dyn CryptoRng,
+) -> Result<AccessOutcome, TerminalError> {
+    open_card_reading(session, plan, CardSecurityReading::default(), random)
+}
+
+/// The same; says how EF.CardSecurity is read.
+pub(super) fn open_card_reading<T: CardTransport>(
+    session: &mut Session<T>,
+    plan: &AccessPlan,
+    reading: CardSecurityReading,
     random: &mut dyn CryptoRng,
 ) -> Result<AccessOutcome, TerminalError> {
     if let Some(register) = &plan.pace.register {
@@ -158,13 +176,11 @@ pub fn open_card<T: CardTransport>(
         .transpose()?;
     match infos {
         Some(infos) if infos.pace().next().is_some() => {
-            let parameters = match &plan.pace.filter {
-                Some(filter) => {
-                    PaceParameters::select_with(&infos, &|info, domain| filter.check(info, domain))?
-                }
-                None => PaceParameters::select(&infos)?,
-            };
-            open_with_pace(session, &parameters, plan, card_access, random)
+            let mut outcome = open_with_pace(session, plan, &infos, random)?;
+            outcome.card_access = card_access;
+            outcome.card_security = read_card_security(session, &infos, reading)?;
+            select_application(session)?;
+            Ok(outcome)
         }
         _ if plan.policy == AccessPolicy::PaceOrBacWhenNotOffered => {
             open_with_bac(session, plan, card_access, true, random)
@@ -174,13 +190,20 @@ pub fn open_card<T: CardTransport>(
     }
 }
 
+/// Runs PACE; the application is not selected yet.
 fn open_with_pace<T: CardTransport>(
     session: &mut Session<T>,
-    parameters: &PaceParameters,
     plan: &AccessPlan,
-    card_access: Option<Vec<u8>>,
+    infos: &SecurityInfos,
     random: &mut dyn CryptoRng,
 ) -> Result<AccessOutcome, TerminalError> {
+    let parameters = match &plan.pace.filter {
+        Some(filter) => {
+            PaceParameters::select_with(infos, &|info, domain| filter.check(info, domain))
+        }
+        None => PaceParameters::select(infos),
+    };
+    let parameters = &parameters?;
     let password = plan.pace_password()?;
     let name = password.name();
     let mut recovery = None;
@@ -191,7 +214,6 @@ fn open_with_pace<T: CardTransport>(
         }
         result => result?,
     };
-    select_application(session)?;
     Ok(AccessOutcome {
         protocol: "PACE",
         mapping: Some(parameters.protocol.mapping.name()),
@@ -201,7 +223,8 @@ fn open_with_pace<T: CardTransport>(
         tries_left: result.tries_left,
         recovery,
         downgraded: false,
-        card_access,
+        card_access: None,
+        card_security: None,
         chip_authentication_mapping: result.chip_authentication_mapping,
         pace_keys: Some(PaceKeys {
             card: result.card_public_key,
@@ -285,6 +308,7 @@ fn open_with_bac<T: CardTransport>(
         recovery: None,
         downgraded,
         card_access,
+        card_security: None,
         chip_authentication_mapping: None,
         pace_keys: None,
     })
@@ -294,78 +318,6 @@ fn select_application<T: CardTransport>(session: &mut Session<T>) -> Result<(), 
     let status = session.transmit(&commands::select_lds1())?.status;
     let step = "SELECT of the LDS1 application";
     if status.is_ok() { Ok(()) } else { Err(TerminalError::Refused { step, status }) }
-}
-
-/// Reads EF.CardAccess without protection; `None` where there is none.
-///
-/// By its short identifier first, which needs nothing selected; then after SELECT of the master
-/// file, which some cards answer 6D00 although they stand in it.
-///
-/// # Errors
-/// Those of the session and of reading.
-pub fn read_card_access<T: CardTransport>(
-    session: &mut Session<T>,
-) -> Result<Option<Vec<u8>>, TerminalError> {
-    let short_only = read_once(session, FileId::CARD_ACCESS)?;
-    if let Some(start) = short_only {
-        return finish_card_access(session, start).map(Some);
-    }
-    let _ = session.transmit(&commands::select_master_file())?.status;
-    let mut reader =
-        FileReader::new(ReadLimits { max_file: MAX_CARD_ACCESS, ..ReadLimits::default() });
-    reader = reader.by_identifier();
-    match reader.read(session, FileId::CARD_ACCESS) {
-        Ok(FileRead::Content { bytes, .. }) => Ok(Some(bytes)),
-        Ok(_) | Err(TerminalError::Refused { .. }) => Ok(None),
-        Err(error) => Err(error),
-    }
-}
-
-/// Longest EF.CardAccess that is read.
-const MAX_CARD_ACCESS: usize = 4_096;
-
-/// The rest of EF.CardAccess where one response did not hold it.
-fn finish_card_access<T: CardTransport>(
-    session: &mut Session<T>,
-    mut bytes: Vec<u8>,
-) -> Result<Vec<u8>, TerminalError> {
-    let file = FileId::CARD_ACCESS;
-    let limit = |detail| TerminalError::Limit { file: Some(file), detail };
-    let total = crate::apdu::tlv::read_header(&bytes).map(|head| head.total_length());
-    let total = total.map_err(|kind| TerminalError::File {
-        file,
-        error: crate::apdu::tlv::TlvError { kind, offset: 0 },
-    })?;
-    if total > MAX_CARD_ACCESS {
-        return Err(limit("the file is longer than allowed"));
-    }
-    while bytes.len() < total {
-        let offset = u16::try_from(bytes.len()).unwrap_or(u16::MAX);
-        let ne = crate::apdu::Ne::new((total - bytes.len()).min(256));
-        let response = session.transmit(&commands::read_binary(offset, ne))?;
-        if response.data.is_empty() || response.data.len() > ne.get() {
-            return Err(limit("the card does not send what was asked for"));
-        }
-        bytes.extend(response.data);
-    }
-    bytes.truncate(total);
-    Ok(bytes)
-}
-
-/// The first 256 bytes of a file by its short identifier, where the card gives them.
-pub(super) fn read_once<T: CardTransport>(
-    session: &mut Session<T>,
-    file: FileId,
-) -> Result<Option<Vec<u8>>, TerminalError> {
-    let Some(short) = file.short() else { return Ok(None) };
-    let ne = crate::apdu::Ne::MAX_SHORT;
-    let response = session.transmit(&commands::read_binary_short(short, ne))?;
-    let good = response.status.is_ok() || response.status == StatusWord::END_OF_FILE;
-    if response.data.len() > ne.get() {
-        let detail = "the card sends more than asked for";
-        return Err(TerminalError::Limit { file: Some(file), detail });
-    }
-    Ok((good && !response.data.is_empty()).then_some(response.data))
 }
 
 #[cfg(test)]

@@ -8,7 +8,9 @@ use std::time::Instant;
 
 use rand_core::CryptoRng;
 
-use super::access::{AccessOutcome, AccessPlan, open_card, read_once};
+use super::access::{
+    AccessOutcome, AccessPlan, CardSecurityReading, open_card, open_card_reading, read_once,
+};
 use super::active_authentication::{ActiveAuthenticationEvidence, authenticate_actively};
 use super::chip_authentication::{
     ChipAuthenticationEvidence, ChipAuthenticationParameters, PendingChipAuthentication,
@@ -45,7 +47,8 @@ pub struct ReadOptions {
     pub limits: ReadLimits,
     /// Only these data groups (EF.COM and EF.SOD always); `None` for all that are listed.
     pub groups: Option<Vec<DgNumber>>,
-    /// Also ask for the data groups that neither EF.SOD nor EF.COM lists, one APDU each.
+    /// Also ask for the data groups that neither EF.SOD nor EF.COM lists, and for EF.CardSecurity
+    /// where nothing announces it, one APDU each.
     pub probe_unlisted: bool,
     /// Run Chip Authentication where DG14 has a key for it.
     pub chip_authentication: bool,
@@ -161,7 +164,9 @@ pub fn read_chip<T: CardTransport>(
     let start = Instant::now();
     let mut session = Session::new(transport);
     let (atr_info, extended_limit) = negotiate_length(&mut session, options.extended_length)?;
-    let access = open_card(&mut session, plan, random)?;
+    let reading = CardSecurityReading { probe: options.probe_unlisted, extended_limit };
+    let mut access = open_card_reading(&mut session, plan, reading, random)?;
+    let card_security = access.card_security.take();
     let access_micros = micros_since(start);
     let start = Instant::now();
     let files = FileReader::new(options.limits).with_extended_length(extended_limit);
@@ -172,7 +177,7 @@ pub fn read_chip<T: CardTransport>(
     Ok(ChipReading {
         access,
         atr_info,
-        card_security: None,
+        card_security,
         files: found,
         chip_authentication,
         active_authentication,
