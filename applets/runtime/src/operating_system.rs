@@ -309,3 +309,6 @@ impl OperatingSystem {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
