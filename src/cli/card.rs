@@ -18,7 +18,7 @@ use crate::issue::review;
 use crate::lds::FileId;
 use crate::pki::{IssuerDirectory, country_of_name};
 use crate::softcard::{
-    Access, ApplicationLifeCycle, BlankOptions, CardLifeCycle, Location, SoftCard,
+    Access, ApplicationLifeCycle, BlankOptions, CardLifeCycle, Location, SoftCard, TrustSummary,
 };
 use crate::trust::X509;
 
@@ -152,6 +152,8 @@ fn show(context: &Context, arguments: &ShowArguments) -> Result<ExitStatus, Fail
                 Location::MasterFile if file.identifier == FileId::SOD.0 => {
                     "EF.CardSecurity".to_owned()
                 }
+                // The same identifier is EF.CardAccess in the master file.
+                Location::Lds1 if file.identifier == FileId::CARD_ACCESS.0 => "EF.CVCA".to_owned(),
                 _ => FileId(file.identifier).name(),
             };
             let access = match file.access {
@@ -164,6 +166,7 @@ fn show(context: &Context, arguments: &ShowArguments) -> Result<ExitStatus, Fail
         })
         .collect();
     let (state, application) = (card_state(summary.card), application_state(summary.application));
+    let trust = summary.trust.as_ref().map(trust_lines);
     if context.json {
         let files: Vec<_> = files
             .iter()
@@ -174,6 +177,8 @@ fn show(context: &Context, arguments: &ShowArguments) -> Result<ExitStatus, Fail
             "card": state,
             "application": application,
             "files": files,
+            "trust_points": trust.as_ref().map(|(references, _)| references),
+            "card_date": trust.as_ref().map(|(_, date)| date),
         }))?;
         return Ok(ExitStatus::Done);
     }
@@ -181,7 +186,21 @@ fn show(context: &Context, arguments: &ShowArguments) -> Result<ExitStatus, Fail
     for (name, size, access) in files {
         output::line(&format!("{name:<14} {size:>7} B  {access}"))?;
     }
+    if let Some((references, date)) = trust {
+        let references = references.join(", ");
+        let values = [("references", &references[..]), ("date", &date[..])];
+        output::line(&context.text("card.trust", &values))?;
+    }
     Ok(ExitStatus::Done)
+}
+
+/// Names of the trust points, the newest first, and the card's date as YYYY-MM-DD.
+fn trust_lines(trust: &TrustSummary) -> (Vec<String>, String) {
+    // ISO/IEC 8859-1 is the first 256 characters of Unicode.
+    let name = |reference: &Vec<u8>| reference.iter().map(|byte| char::from(*byte)).collect();
+    let [y1, y2, m1, m2, d1, d2] = trust.date;
+    let date = format!("20{y1}{y2}-{m1}{m2}-{d1}{d2}");
+    (trust.references.iter().map(name).collect(), date)
 }
 
 fn forge(context: &Context, arguments: &ForgeArguments) -> Result<ExitStatus, Failure> {

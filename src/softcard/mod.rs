@@ -14,7 +14,9 @@ use cancuoc_card_runtime::{NonVolatileMemory, OperatingSystem};
 use rand_core::CryptoRng;
 
 use crate::transport::{CardTransport, TransportError};
-pub use cancuoc_applet_emrtd::{Access, FileHeader, LifeCycle as ApplicationLifeCycle, Location};
+pub use cancuoc_applet_emrtd::{
+    Access, FileHeader, LifeCycle as ApplicationLifeCycle, Location, TrustSummary,
+};
 pub use cancuoc_applet_issuer_domain::{KeySet, LifeCycle as CardLifeCycle, Provisioning};
 pub use error::SoftCardError;
 pub use file_memory::FileMemory;
@@ -48,6 +50,8 @@ pub struct Summary {
     pub application: ApplicationLifeCycle,
     /// Files.
     pub files: Vec<FileHeader>,
+    /// What Terminal Authentication starts from, where the card has it.
+    pub trust: Option<TrustSummary>,
 }
 
 /// A software card, powered on.
@@ -160,6 +164,7 @@ impl SoftCard {
             card,
             application: cancuoc_applet_emrtd::life_cycle(memory),
             files: cancuoc_applet_emrtd::files(memory),
+            trust: cancuoc_applet_emrtd::trust_summary(memory),
         })
     }
 }

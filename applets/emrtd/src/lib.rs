@@ -36,6 +36,7 @@ use crate::files::Directory;
 use crate::pace::PaceState;
 use crate::secure_messaging::{SecureMessaging, SmError};
 pub use crate::store::{Access, FileHeader, LifeCycle, Location, files, life_cycle};
+pub use crate::trust_points::{TrustSummary, trust_summary};
 
 /// Application identifier of LDS1 (ICAO 9303-10 §3.5.1).
 pub const AID: [u8; 7] = [0xA0, 0x00, 0x00, 0x02, 0x47, 0x10, 0x01];

@@ -125,6 +125,24 @@ pub fn card_date(memory: &dyn NonVolatileMemory) -> Option<Date> {
     Date::new(memory.read(store::CARD_DATE)?).ok()
 }
 
+/// What the card trusts, for looking at a card and not for commands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TrustSummary {
+    /// Certificate Holder References of the trust points in ISO/IEC 8859-1, the newest first.
+    pub references: Vec<Vec<u8>>,
+    /// The date as far as the card knows it: YYMMDD, one digit in a byte.
+    pub date: [u8; 6],
+}
+
+/// What the card trusts, where it has a trust point and a date.
+#[must_use]
+pub fn trust_summary(memory: &dyn NonVolatileMemory) -> Option<TrustSummary> {
+    let points = TrustPoints::load(memory).0;
+    let date = *card_date(memory).filter(|_| !points.is_empty())?.digits();
+    let references = points.iter().map(|point| point.holder.as_bytes().to_vec()).collect();
+    Some(TrustSummary { references, date })
+}
+
 /// Takes over trust points and date in one step: after a loss of power either all is as before or
 /// trust points, EF.CVCA and date are the new ones.
 pub fn update(

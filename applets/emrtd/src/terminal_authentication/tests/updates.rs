@@ -331,3 +331,15 @@ fn ef_cvca_is_right_though_its_content_comes_after_the_trust_points() {
     card.personalize(0x0F01, &[]);
     assert_eq!(card.ef_cvca(), file(&[FIRST]));
 }
+
+#[test]
+fn the_summary_names_trust_points_and_date() {
+    let pki = Pki::new();
+    let next = Key::ec(Curve::P256, 3, 40);
+    assert_eq!(crate::trust_summary(&Card::blank(0x15).memory), None);
+    let mut card = open_card(&pki);
+    assert_eq!(card.present(&link(&pki, FIRST, SECOND, &next), &pki.cvca), OK);
+    let summary = crate::trust_summary(&card.memory).unwrap();
+    assert_eq!(summary.references, [SECOND.as_bytes(), FIRST.as_bytes()]);
+    assert_eq!(summary.date, [2, 8, 0, 6, 0, 1]);
+}
