@@ -295,7 +295,8 @@ fn open_with_bac<T: CardTransport>(
     let missing = TerminalError::PasswordMissing { protocol: "BAC", password: "MRZ" };
     let key = plan.keys.mrz.as_ref().ok_or(missing)?;
     select_application(session)?;
-    let keys = session.run(&mut Bac::new(key, random))?;
+    let mut bac = Bac::new(key, random).remembering(session.register().clone());
+    let keys = session.run(&mut bac)?;
     let cipher = keys.cipher().name();
     session.start_secure_messaging(keys);
     Ok(AccessOutcome {

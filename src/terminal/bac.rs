@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 use super::key_derivation::{KeyPurpose, derive_key};
 use super::protocol::{Protocol, Step};
 use super::secure_messaging::SecureMessaging;
-use super::{TerminalError, commands};
+use super::{FreshnessRegister, TerminalError, commands};
 use crate::apdu::{CommandApdu, ResponseApdu, StatusWord};
 use crate::document::MrzKey;
 
@@ -23,6 +23,7 @@ pub struct Bac {
     terminal_nonce: [u8; 8],
     terminal_key: Zeroizing<[u8; 16]>,
     card_nonce: Option<[u8; 8]>,
+    register: FreshnessRegister,
 }
 
 impl Bac {
@@ -40,7 +41,15 @@ impl Bac {
             terminal_nonce,
             terminal_key,
             card_nonce: None,
+            register: FreshnessRegister::default(),
         }
+    }
+
+    /// Refuses challenges that cards have sent before.
+    #[must_use]
+    pub fn remembering(mut self, register: FreshnessRegister) -> Self {
+        self.register = register;
+        self
     }
 
     /// `E_IFD || M_IFD` over `RND.IFD || RND.IC || K.IFD`.
@@ -108,6 +117,9 @@ impl Protocol for Bac {
             }
             let nonce = <[u8; 8]>::try_from(&response.data[..])
                 .map_err(|_| violation(GET_CHALLENGE, "the challenge is not 8 bytes long"))?;
+            if !self.register.is_fresh(&nonce) {
+                return Err(TerminalError::NonceRepeated { step: GET_CHALLENGE });
+            }
             return self.authenticate(nonce).map(Step::Send);
         };
         match response.status {
@@ -182,6 +194,16 @@ mod tests {
         );
         assert_eq!(sm.cipher(), BlockCipher::Tdes);
         let _ = sm.wrap(&CommandApdu::new(0, 0xB0, 0, 0).with_ne(Ne::new(4)));
+    }
+
+    #[test]
+    fn refuses_a_challenge_that_has_come_before() {
+        let register = FreshnessRegister::default();
+        assert!(register.is_fresh(&CHALLENGE[..8]));
+        let mut bac = terminal().remembering(register);
+        bac.start().unwrap();
+        let error = bac.resume(&parse(&CHALLENGE)).unwrap_err();
+        assert_eq!(error, TerminalError::NonceRepeated { step: GET_CHALLENGE });
     }
 
     #[test]

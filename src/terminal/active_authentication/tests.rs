@@ -3,7 +3,7 @@ use std::sync::OnceLock;
 use cancuoc_primitives::cipher::BlockCipher;
 use cancuoc_primitives::curve::{Curve, SecretScalar};
 use cancuoc_primitives::ecdsa::sign_prehashed;
-use cancuoc_primitives::rsa::RsaPrivateKey;
+use cancuoc_primitives::rsa::{RsaPrivateKey, RsaPublicKey};
 use proptest::prelude::*;
 
 use super::*;
@@ -73,6 +73,30 @@ fn accepts_rsa_signatures_with_every_trailer_of_the_standard() {
 }
 
 #[test]
+fn accepts_longer_keys() {
+    let hash = HashAlgorithm::Sha256;
+    for bits in [1280, 2048, 3072] {
+        let key = RsaPrivateKey::generate(bits, &mut Counting(2)).unwrap();
+        let m1 = vec![0x5C; bits / 8 - 1 - hash.output_len() - 2];
+        let digest = hash.digest_parts(&[&m1, &CHALLENGE]);
+        let message = [&[0x6A], &m1[..], &digest, &[0x34, 0xCC]].concat();
+        let response = key.raw(&message, &mut Counting(7)).unwrap();
+        let evidence = ActiveAuthenticationEvidence { challenge: CHALLENGE, response };
+        let key = PublicKey::Rsa(key.public_key());
+        assert_eq!(evidence.verify(&key, None), Ok(hash), "{bits} bits");
+    }
+}
+
+#[test]
+fn refuses_a_key_whose_length_is_no_whole_number_of_bytes() {
+    let modulus = [&[0x0F][..], &[0xA5; 128]].concat();
+    let key = PublicKey::Rsa(RsaPublicKey::new(&modulus, &[1, 0, 1]).unwrap());
+    let evidence = ActiveAuthenticationEvidence { challenge: CHALLENGE, response: vec![1; 129] };
+    let error = ActiveAuthenticationError::KeyLength { bits: 1028 };
+    assert_eq!(evidence.verify(&key, None), Err(error));
+}
+
+#[test]
 fn accepts_the_smaller_of_power_and_complement() {
     let mut evidence =
         sign(&representative(0x6A, HashAlgorithm::Sha256, &[0x34, 0xCC], &CHALLENGE));
@@ -125,10 +149,10 @@ fn ecdsa(curve: Curve, hash: HashAlgorithm, challenge: &[u8]) -> (PublicKey, Vec
 }
 
 #[test]
-fn accepts_ecdsa_signatures_with_every_hash() {
+fn accepts_ecdsa_signatures_on_every_curve_with_every_hash() {
     use HashAlgorithm::{Sha1, Sha224, Sha256, Sha384, Sha512};
     for (arc, hash) in [(1, Sha1), (2, Sha224), (3, Sha256), (4, Sha384), (5, Sha512)] {
-        for curve in [Curve::P256, Curve::BrainpoolP256r1, Curve::BrainpoolP512r1] {
+        for curve in Curve::ALL {
             let (key, response) = ecdsa(curve, hash, &CHALLENGE);
             let evidence = ActiveAuthenticationEvidence { challenge: CHALLENGE, response };
             assert_eq!(evidence.verify(&key, oid(arc)), Ok(hash));

@@ -139,57 +139,9 @@ fn quarter(number: &[u8]) -> Vec<u8> {
 
 /// The pseudo-random number to the power of the cofactor `(p-1)/q`; none where that is one.
 fn encode_to_group(group: &DhGroup, random: &[u8]) -> Option<DhPublic> {
-    let q = group.q()?;
     let number = group.modulus().reduce(random).ok()?;
-    // p is odd, so that p divided by q is the same as p-1.
-    let mapped = number.pow(&quotient(group.p(), q));
+    let mapped = number.pow(&group.cofactor()?);
     DhPublic::decode(group, &mapped.to_bytes()).ok()
-}
-
-/// The quotient of two public big-endian numbers, by long division; empty for a divisor of zero.
-fn quotient(number: &[u8], divisor: &[u8]) -> Vec<u8> {
-    let zeros = divisor.iter().take_while(|b| **b == 0).count();
-    let divisor = divisor.get(zeros..).unwrap_or_default();
-    if divisor.is_empty() {
-        return Vec::new();
-    }
-    // One byte more than the divisor, for what is shifted in.
-    let mut rest = vec![0; divisor.len() + 1];
-    let divisor = [&[0], divisor].concat();
-    let mut out = Vec::with_capacity(number.len());
-    for byte in number {
-        let mut digit = 0;
-        for bit in (0..8).rev() {
-            shift_in(&mut rest, byte >> bit & 1);
-            let fits = rest >= divisor;
-            if fits {
-                subtract(&mut rest, &divisor);
-            }
-            digit = digit << 1 | u8::from(fits);
-        }
-        out.push(digit);
-    }
-    out
-}
-
-/// Doubles a number and adds a bit.
-fn shift_in(number: &mut [u8], mut bit: u8) {
-    for byte in number.iter_mut().rev() {
-        let carry = *byte >> 7;
-        *byte = *byte << 1 | bit;
-        bit = carry;
-    }
-}
-
-/// Takes a number of the same length away, which must not be larger.
-fn subtract(number: &mut [u8], other: &[u8]) {
-    let mut borrow = false;
-    for (byte, other) in number.iter_mut().zip(other).rev() {
-        let (difference, first) = byte.overflowing_sub(*other);
-        let (difference, second) = difference.overflowing_sub(u8::from(borrow));
-        *byte = difference;
-        borrow = first | second;
-    }
 }
 
 #[cfg(test)]
@@ -262,13 +214,6 @@ mod tests {
     }
 
     proptest! {
-        #[test]
-        fn divides_like_the_machine(number in any::<u128>(), divisor in any::<u128>(), shift in 0u32..120) {
-            let divisor = (divisor >> shift).max(1);
-            let found = quotient(&number.to_be_bytes(), &divisor.to_be_bytes());
-            prop_assert_eq!(found, (number / divisor).to_be_bytes());
-        }
-
         #[test]
         fn quarters_like_the_machine(number in any::<u128>()) {
             prop_assert_eq!(quarter(&number.to_be_bytes()), (number >> 2).to_be_bytes());
