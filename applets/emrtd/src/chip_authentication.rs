@@ -1,48 +1,67 @@
-//! Chip Authentication version 1 over elliptic curves, the card's end (ICAO 9303-11 §6.2, BSI
-//! TR-03110-1 §3.4).
+//! Chip Authentication version 1, the card's end (ICAO 9303-11 §6.2, BSI TR-03110-1 §3.4).
+//!
+//! The new keys take over after the response to the last command; when anything fails, the session
+//! goes on under the old ones (ICAO 9303-11 §6.2.2).
 
 use alloc::vec::Vec;
 
 use cancuoc_card_runtime::tlv::{self, Objects};
 use cancuoc_card_runtime::{Command, NonVolatileMemory, StatusWord};
 use cancuoc_primitives::cipher::BlockCipher;
-use cancuoc_primitives::curve::{Point, SecretScalar};
-use zeroize::Zeroizing;
+use cancuoc_primitives::group::{DomainParameters, GroupSecret, PublicElement};
 
-use crate::Session;
-use crate::pace::dynamic_data;
-use crate::personalize::scalar;
+use crate::key_derivation::cipher_of_arc;
+use crate::pace::only;
 use crate::secure_messaging::SecureMessaging;
 use crate::store::{self, protocol};
+use crate::{Session, chip_keys, ephemeral_key};
 
-/// id-CA-ECDH, after which comes the arc of the cipher (ICAO 9303-11 §9.2.5).
-const CA_ECDH: [u8; 9] = [0x04, 0x00, 0x7F, 0x00, 0x07, 0x02, 0x02, 0x03, 0x02];
+/// id-CA, after which come an arc for the key agreement and one for the cipher (ICAO 9303-11 §9.2.7).
+const ID_CA: [u8; 8] = [0x04, 0x00, 0x7F, 0x00, 0x07, 0x02, 0x02, 0x03];
 
-/// What MSE:Set AT chose: the cipher and the key's identifier.
-pub struct Selected {
+/// A protocol of Chip Authentication.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Protocol {
+    /// On a curve, or else in a prime field.
+    pub elliptic: bool,
     cipher: BlockCipher,
+}
+
+impl Protocol {
+    /// From an object identifier without tag and length.
+    pub fn from_oid(oid: &[u8]) -> Option<Self> {
+        let (elliptic, cipher) = match *oid.strip_prefix(&ID_CA)? {
+            [1, cipher] => (false, cipher),
+            [2, cipher] => (true, cipher),
+            _ => return None,
+        };
+        Some(Self { elliptic, cipher: cipher_of_arc(cipher)? })
+    }
+
+    fn fits(self, parameters: &DomainParameters) -> bool {
+        parameters.is_ec() == self.elliptic
+    }
+}
+
+/// What MSE:Set AT chose: the protocol and the key's identifier.
+pub struct Selected {
+    protocol: Protocol,
     key_id: Option<Vec<u8>>,
 }
 
-/// Cipher of a protocol's object identifier.
-pub fn cipher_of(oid: &[u8]) -> Option<BlockCipher> {
-    match oid.strip_prefix(&CA_ECDH)? {
-        [1] => Some(BlockCipher::Tdes),
-        [2] => Some(BlockCipher::Aes128),
-        [3] => Some(BlockCipher::Aes192),
-        [4] => Some(BlockCipher::Aes256),
-        _ => None,
+impl Selected {
+    fn key(&self, memory: &dyn NonVolatileMemory) -> Result<GroupSecret, StatusWord> {
+        chip_keys::find(memory, self.key_id.as_deref(), |group| self.protocol.fits(group))
+            .ok_or(StatusWord::REFERENCE_NOT_FOUND)
     }
 }
 
-fn offers(memory: &dyn NonVolatileMemory, cipher: BlockCipher) -> bool {
+/// The protocols that the card offers.
+pub fn offered(memory: &dyn NonVolatileMemory) -> impl Iterator<Item = Protocol> {
     let mut objects = Objects::new(memory.read(store::PROTOCOLS).unwrap_or_default());
-    while let Ok(object) = objects.take() {
-        if object.tag == 0x82 && cipher_of(object.value) == Some(cipher) {
-            return true;
-        }
-    }
-    false
+    core::iter::from_fn(move || objects.take().ok())
+        .filter(|object| object.tag == 0x82)
+        .filter_map(|object| Protocol::from_oid(object.value))
 }
 
 fn check_open(session: &Session, memory: &dyn NonVolatileMemory) -> Result<(), StatusWord> {
@@ -53,23 +72,29 @@ fn check_open(session: &Session, memory: &dyn NonVolatileMemory) -> Result<(), S
     }
 }
 
-/// MSE:Set KAT: 3DES, the terminal's key in the same command (BSI TR-03110-3 §B.2).
+/// MSE:Set KAT: 3DES, the terminal's key in the same command (ICAO 9303-11 §6.2.4.1).
 pub fn set_key_agreement(
     session: &mut Session,
     memory: &dyn NonVolatileMemory,
     command: &Command<'_>,
 ) -> Result<Vec<u8>, StatusWord> {
+    session.chip_authentication = None;
     check_open(session, memory)?;
-    if !offers(memory, BlockCipher::Tdes) {
+    // The command names no protocol, so the key decides which of those with 3DES it is.
+    let offers = |group: &DomainParameters| {
+        offered(memory).any(|one| one.cipher == BlockCipher::Tdes && one.fits(group))
+    };
+    if !offered(memory).any(|one| one.cipher == BlockCipher::Tdes) {
         return Err(StatusWord::CONDITIONS);
     }
     let public = tlv::find(command.data, 0x91).ok_or(StatusWord::WRONG_DATA)?;
-    let key = private_key(memory, tlv::find(command.data, 0x84))?;
+    let key = chip_keys::find(memory, tlv::find(command.data, 0x84), offers)
+        .ok_or(StatusWord::REFERENCE_NOT_FOUND)?;
     agree(session, BlockCipher::Tdes, &key, public)?;
     Ok(Vec::new())
 }
 
-/// MSE:Set AT: chooses protocol and key.
+/// MSE:Set AT: chooses protocol and key (ICAO 9303-11 §6.2.4.2).
 pub fn set_authentication(
     session: &mut Session,
     memory: &dyn NonVolatileMemory,
@@ -77,11 +102,13 @@ pub fn set_authentication(
 ) -> Result<Vec<u8>, StatusWord> {
     session.chip_authentication = None;
     check_open(session, memory)?;
-    let cipher = tlv::find(command.data, 0x80).and_then(cipher_of);
-    let cipher = cipher.filter(|c| offers(memory, *c)).ok_or(StatusWord::WRONG_DATA)?;
-    let key_id = tlv::find(command.data, 0x84);
-    private_key(memory, key_id)?;
-    session.chip_authentication = Some(Selected { cipher, key_id: key_id.map(Vec::from) });
+    let protocol = tlv::find(command.data, 0x80).and_then(Protocol::from_oid);
+    let protocol = protocol.filter(|chosen| offered(memory).any(|one| one == *chosen));
+    let protocol = protocol.ok_or(StatusWord::WRONG_DATA)?;
+    let key_id = tlv::find(command.data, 0x84).map(Vec::from);
+    let selected = Selected { protocol, key_id };
+    selected.key(memory)?;
+    session.chip_authentication = Some(selected);
     Ok(Vec::new())
 }
 
@@ -93,40 +120,30 @@ pub fn general_authenticate(
 ) -> Result<Vec<u8>, StatusWord> {
     let selected = session.chip_authentication.take().ok_or(StatusWord::CONDITIONS)?;
     check_open(session, memory)?;
-    let data = dynamic_data(command.data).ok_or(StatusWord::WRONG_DATA)?;
-    let public = tlv::find(data, 0x80).ok_or(StatusWord::WRONG_DATA)?;
-    let key = private_key(memory, selected.key_id.as_deref())?;
-    agree(session, selected.cipher, &key, public)?;
+    if command.cla & 0x10 != 0 {
+        return Err(StatusWord::CONDITIONS);
+    }
+    let data = only(command.data, 0x7C).ok_or(StatusWord::WRONG_DATA)?;
+    let public = only(data, 0x80).ok_or(StatusWord::WRONG_DATA)?;
+    agree(session, selected.protocol.cipher, &selected.key(memory)?, public)?;
     Ok(tlv::object(0x7C, &[]))
-}
-
-/// The key with the identifier; without one, the only key there is.
-fn private_key(
-    memory: &dyn NonVolatileMemory,
-    key_id: Option<&[u8]>,
-) -> Result<SecretScalar, StatusWord> {
-    let slots = 0..store::MAX_CHIP_AUTHENTICATION;
-    let mut keys =
-        slots.filter_map(|slot| store::secret(memory, store::CHIP_AUTHENTICATION + slot));
-    let found: Option<Zeroizing<Vec<u8>>> = match key_id {
-        Some(id) => keys.find(|key| tlv::find(key, 0x82) == Some(id)),
-        None => keys.next().filter(|_| keys.next().is_none()),
-    };
-    found.and_then(|key| scalar(&key)).ok_or(StatusWord::REFERENCE_NOT_FOUND)
 }
 
 /// Agrees on new session keys, which take over after this command's response.
 fn agree(
     session: &mut Session,
     cipher: BlockCipher,
-    key: &SecretScalar,
+    key: &GroupSecret,
     public: &[u8],
 ) -> Result<(), StatusWord> {
-    let public =
-        Point::from_uncompressed(key.curve(), public).map_err(|_| StatusWord::WRONG_DATA)?;
-    let shared = public.multiply(key).map_err(|_| StatusWord::WRONG_DATA)?;
-    let secret = Zeroizing::new(shared.x_coordinate());
+    let invalid = |_| StatusWord::WRONG_DATA;
+    let public = PublicElement::decode(&key.domain_parameters(), public).map_err(invalid)?;
+    // Whoever sends the chip's own key back has no key of its own.
+    if public == key.public_element() {
+        return Err(StatusWord::WRONG_DATA);
+    }
+    let secret = public.shared_secret(key).map_err(invalid)?;
     session.next_secure_messaging = Some(SecureMessaging::new(cipher, &secret));
-    session.chip_authentication_key = Some(public.x_coordinate());
+    session.chip_authentication_key = Some(ephemeral_key::compress(&public));
     Ok(())
 }

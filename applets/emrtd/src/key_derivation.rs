@@ -13,6 +13,18 @@ pub const AUTHENTICATION: u32 = 2;
 /// Counter of the key that encrypts the nonce of PACE.
 pub const PASSWORD: u32 = 3;
 
+/// The cipher that the last arc of a protocol's object identifier names, of PACE and of Chip
+/// Authentication alike (ICAO 9303-11 §9.2.3, §9.2.7).
+pub const fn cipher_of_arc(arc: u8) -> Option<BlockCipher> {
+    match arc {
+        1 => Some(BlockCipher::Tdes),
+        2 => Some(BlockCipher::Aes128),
+        3 => Some(BlockCipher::Aes192),
+        4 => Some(BlockCipher::Aes256),
+        _ => None,
+    }
+}
+
 /// The key for a cipher and purpose from a shared secret.
 pub fn derive(cipher: BlockCipher, secret: &[u8], counter: u32) -> Zeroizing<Vec<u8>> {
     let hash = match cipher {

@@ -12,11 +12,14 @@ extern crate alloc;
 mod active_authentication;
 mod bac;
 mod chip_authentication;
+mod chip_keys;
 mod command_chain;
 pub mod cv_certificate;
+mod ephemeral_key;
 mod files;
 mod key_derivation;
 mod pace;
+mod passwords;
 mod personalize;
 mod secure_messaging;
 mod store;
@@ -34,6 +37,7 @@ use cancuoc_card_runtime::{
 use crate::command_chain::Collected;
 use crate::files::Directory;
 use crate::pace::PaceState;
+use crate::passwords::Password;
 use crate::secure_messaging::{SecureMessaging, SmError};
 pub use crate::store::{Access, FileHeader, LifeCycle, Location, files, life_cycle};
 pub use crate::trust_points::{TrustSummary, trust_summary};
@@ -54,6 +58,10 @@ struct Session {
     /// Challenge of GET CHALLENGE, good for one use.
     challenge: Option<[u8; 8]>,
     pace: PaceState,
+    /// The password of the PACE that opened the session.
+    opened_by: Option<Password>,
+    /// Hash of the last nonce of PACE, so that the next is another.
+    last_nonce: Option<Vec<u8>>,
     /// Chip Authentication key and protocol chosen by MSE:Set AT.
     chip_authentication: Option<chip_authentication::Selected>,
     /// The card's compressed ephemeral key of PACE, which names the chip in Terminal Authentication.
@@ -77,8 +85,24 @@ impl Session {
     /// Ends secure messaging and all that it opened.
     fn close(&mut self) {
         let location = self.directory.location;
-        *self = Self::default();
+        self.end();
         self.directory.location = location;
+    }
+
+    /// Ends everything but what outlives a session.
+    fn end(&mut self) {
+        *self = Self { last_nonce: self.last_nonce.take(), ..Self::default() };
+    }
+
+    /// PACE within secure messaging puts other keys and another identity in place of what was there.
+    fn restart(&mut self) {
+        self.challenge = None;
+        self.chain = None;
+        self.chip_authentication = None;
+        self.chip_authentication_key = None;
+        self.pace_identifier = None;
+        self.opened_by = None;
+        self.terminal_authentication.restart();
     }
 }
 
@@ -98,7 +122,7 @@ impl Application for Emrtd {
     }
 
     fn deselect(&mut self) {
-        self.session = Session::default();
+        self.session.end();
     }
 
     fn process(&mut self, environment: &mut Environment<'_>, command: &Command<'_>) -> Response {
@@ -238,6 +262,7 @@ impl Emrtd {
             }
             (0x86, 0, 0) => pace::general_authenticate(session, environment, command),
             (0x86, ..) => Err(StatusWord::WRONG_P1P2),
+            (0x2C, ..) => passwords::reset_retry_counter(session, environment.memory, command),
             (0x88, 0, 0) => {
                 active_authentication::internal_authenticate(session, environment, command)
             }

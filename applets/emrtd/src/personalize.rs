@@ -7,8 +7,11 @@ use cancuoc_card_runtime::{NonVolatileMemory, StatusWord, Write};
 use cancuoc_primitives::curve::{Curve, SecretScalar};
 use cancuoc_primitives::rsa::RsaPrivateKey;
 
-use crate::store::{self, Access, FileHeader, LifeCycle, Location};
-use crate::trust_points;
+use crate::chip_authentication::{self, Protocol};
+use crate::pace::{Mapping, Variant, explains_explicit};
+use crate::passwords::{self, Password};
+use crate::store::{self, Access, FileHeader, LifeCycle, Location, protocol};
+use crate::{chip_keys, trust_points};
 
 /// Largest file in bytes: what an offset of three bytes and the memory of a real chip leave.
 const MAX_FILE_SIZE: usize = 0x2_0000;
@@ -35,7 +38,9 @@ pub fn data_grouping(
         0x0102 => write_file(memory, data),
         0x0201 if data.len() == 20 => store::put(memory, store::MRZ_KEY, data),
         0x0202 if is_can(data) => store::put(memory, store::CAN, data),
-        0x0301 => chip_authentication_key(memory, data),
+        0x0203 => passwords::personalize(memory, Password::Pin, data),
+        0x0204 => passwords::personalize(memory, Password::Puk, data),
+        0x0301 => chip_keys::personalize(memory, data),
         0x0302 => active_authentication_ecdsa(memory, data),
         0x0303 => active_authentication_rsa(memory, data),
         0x0401 => protocols(memory, data),
@@ -102,24 +107,6 @@ pub fn scalar(data: &[u8]) -> Option<SecretScalar> {
     SecretScalar::from_bytes(Curve::from_domain_parameter_id(id)?, tlv::find(data, 0x83)?).ok()
 }
 
-fn chip_authentication_key(
-    memory: &mut dyn NonVolatileMemory,
-    data: &[u8],
-) -> Result<(), StatusWord> {
-    scalar(data).ok_or(StatusWord::WRONG_DATA)?;
-    let key_id = tlv::find(data, 0x82);
-    if key_id.is_some_and(|id| !(1..=8).contains(&id.len())) {
-        return Err(StatusWord::WRONG_DATA);
-    }
-    // The same identifier again replaces the key, so that personalisation can be repeated.
-    let slot = (0..store::MAX_CHIP_AUTHENTICATION).find(|slot| {
-        let stored = memory.read(store::CHIP_AUTHENTICATION + slot);
-        stored.is_none_or(|stored| tlv::find(stored, 0x82) == key_id)
-    });
-    let slot = slot.ok_or(StatusWord::NO_MEMORY)?;
-    store::put(memory, store::CHIP_AUTHENTICATION + slot, data)
-}
-
 fn active_authentication_ecdsa(
     memory: &mut dyn NonVolatileMemory,
     data: &[u8],
@@ -157,14 +144,16 @@ pub fn hash(data: &[u8]) -> Option<cancuoc_primitives::hash::HashAlgorithm> {
     cancuoc_primitives::hash::HashAlgorithm::ALL.get(index).copied()
 }
 
+/// Data grouping 0401: what the card offers.
 fn protocols(memory: &mut dyn NonVolatileMemory, data: &[u8]) -> Result<(), StatusWord> {
     let mut objects = tlv::Objects::new(data);
     while !objects.is_empty() {
         let object = objects.take().map_err(|_| StatusWord::WRONG_DATA)?;
         let right = match object.tag {
-            0x80 => object.value.len() == 1,
-            0x81 => crate::pace::Variant::read(object.value).is_some(),
-            0x82 => crate::chip_authentication::cipher_of(object.value).is_some(),
+            0x80 => matches!(object.value, [0..=protocol::ALL]),
+            0x81 => Variant::read(object.value, data).is_some(),
+            0x82 => Protocol::from_oid(object.value).is_some(),
+            0x85 => explains_explicit(object.value),
             _ => false,
         };
         if !right {
@@ -176,14 +165,13 @@ fn protocols(memory: &mut dyn NonVolatileMemory, data: &[u8]) -> Result<(), Stat
 
 /// Opens the card to readers, if nothing that its protocols need is missing.
 fn activate(memory: &mut dyn NonVolatileMemory) -> Result<(), StatusWord> {
-    use store::protocol;
     let needs = |flag, key| !store::has_protocol(memory, flag) || memory.read(key).is_some();
-    let some_password = memory.read(store::MRZ_KEY).is_some() || memory.read(store::CAN).is_some();
     let complete = memory.read(store::PROTOCOLS).is_some()
         && needs(protocol::BAC, store::MRZ_KEY)
-        && (!store::has_protocol(memory, protocol::PACE) || some_password)
-        && needs(protocol::CHIP_AUTHENTICATION, store::CHIP_AUTHENTICATION)
-        && needs(protocol::ACTIVE_AUTHENTICATION, store::ACTIVE_AUTHENTICATION);
+        && needs(protocol::ACTIVE_AUTHENTICATION, store::ACTIVE_AUTHENTICATION)
+        && (!store::has_protocol(memory, protocol::PACE) || pace_complete(memory))
+        && (!store::has_protocol(memory, protocol::CHIP_AUTHENTICATION)
+            || chip_authentication_complete(memory));
     if !complete {
         return Err(StatusWord::CONDITIONS);
     }
@@ -191,6 +179,28 @@ fn activate(memory: &mut dyn NonVolatileMemory) -> Result<(), StatusWord> {
         trust_points::complete(memory)?;
     }
     store::set_life_cycle(memory, LifeCycle::Personalised)
+}
+
+/// A password that cannot be blocked, and a static key for every Chip Authentication Mapping.
+fn pace_complete(memory: &dyn NonVolatileMemory) -> bool {
+    let password = memory.read(store::MRZ_KEY).is_some() || memory.read(store::CAN).is_some();
+    let protocols = memory.read(store::PROTOCOLS).unwrap_or_default();
+    let mut objects = tlv::Objects::new(protocols);
+    let mut variants = core::iter::from_fn(|| objects.take().ok())
+        .filter(|object| object.tag == 0x81)
+        .filter_map(|object| Variant::read(object.value, protocols));
+    password
+        && variants.all(|variant| {
+            variant.mapping != Mapping::ChipAuthentication
+                || chip_keys::for_mapping(memory, &variant.parameters).is_some()
+        })
+}
+
+/// At least one key, and one for every protocol that is offered.
+fn chip_authentication_complete(memory: &dyn NonVolatileMemory) -> bool {
+    let exists = |elliptic| chip_keys::exists(memory, elliptic);
+    (exists(true) || exists(false))
+        && chip_authentication::offered(memory).all(|offered| exists(offered.elliptic))
 }
 
 fn lock(memory: &mut dyn NonVolatileMemory) -> Result<(), StatusWord> {

@@ -15,6 +15,14 @@ pub const CAN: u32 = 3;
 pub const PROTOCOLS: u32 = 4;
 /// Active Authentication key: kind, then TLV as personalised.
 pub const ACTIVE_AUTHENTICATION: u32 = 5;
+/// PIN: TLV as personalised.
+pub const PIN: u32 = 6;
+/// PUK: TLV as personalised.
+pub const PUK: u32 = 7;
+/// Tries left for the PIN, one byte.
+pub const PIN_TRIES: u32 = 8;
+/// Tries left for the PUK, one byte.
+pub const PUK_TRIES: u32 = 9;
 /// Chip Authentication keys: TLV as personalised, one record each.
 pub const CHIP_AUTHENTICATION: u32 = 0x0000_0100;
 /// Most Chip Authentication keys.
@@ -40,6 +48,8 @@ pub mod protocol {
     pub const ACTIVE_AUTHENTICATION: u8 = 0x08;
     /// Terminal Authentication.
     pub const TERMINAL_AUTHENTICATION: u8 = 0x10;
+    /// All of them.
+    pub const ALL: u8 = 0x1F;
 }
 
 /// Life cycle of the application.

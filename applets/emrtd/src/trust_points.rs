@@ -102,6 +102,11 @@ impl TrustPoints {
         self.0.first()
     }
 
+    /// Their names, the newest first.
+    pub fn references(&self) -> impl Iterator<Item = &Reference> {
+        self.0.iter().map(|point| &point.holder)
+    }
+
     /// With a newer trust point; of more than two the oldest goes.
     #[must_use]
     pub fn with(mut self, newer: TrustPoint) -> Self {

@@ -1,116 +1,151 @@
 use super::*;
-use hex_literal::hex;
+use crate::testing::value;
+use cancuoc_primitives::curve::SecretScalar;
 
-/// Gives out one chunk after another, as the worked example needs it.
-struct Script(Vec<Vec<u8>>);
-impl rand_core::TryRng for Script {
-    type Error = core::convert::Infallible;
-    fn try_next_u32(&mut self) -> Result<u32, Self::Error> {
-        Ok(0)
-    }
-    fn try_next_u64(&mut self) -> Result<u64, Self::Error> {
-        Ok(0)
-    }
-    fn try_fill_bytes(&mut self, out: &mut [u8]) -> Result<(), Self::Error> {
-        let next = self.0.remove(0);
-        assert_eq!(next.len(), out.len());
-        out.copy_from_slice(&next);
-        Ok(())
-    }
-}
-impl rand_core::TryCryptoRng for Script {}
+const ECDH_GM: &str = include_str!("../../../../testvectors/icao-9303-11/pace-ecdh-gm.txt");
+const DH_GM: &str = include_str!("../../../../testvectors/icao-9303-11/pace-dh-gm.txt");
+const ECDH_IM: &str = include_str!("../../../../testvectors/icao-9303-11/pace-ecdh-im.txt");
+const DH_IM: &str = include_str!("../../../../testvectors/icao-9303-11/pace-dh-im.txt");
+const ECDH_CAM: &str = include_str!("../../../../testvectors/icao-9303-11/pace-ecdh-cam.txt");
+const ALL: [&str; 5] = [ECDH_GM, DH_GM, ECDH_IM, DH_IM, ECDH_CAM];
 
-const VARIANT: Variant = Variant { cipher: BlockCipher::Aes128, curve: Curve::BrainpoolP256r1 };
-
-// ICAO 9303-11 appendix G.1 (ECDH, Generic Mapping).
-const PASSWORD_KEY_SOURCE: [u8; 20] = hex!("7E2D2A41C74EA0B38CD36F863939BFA8E9032AAD");
-const NONCE: [u8; 16] = hex!("3F00C4D39D153F2B2A214A078D899B22");
-const ENCRYPTED_NONCE: [u8; 16] = hex!("95A3A016522EE98D01E76CB6B98B42C3");
-
-fn key(x: &[u8], y: &[u8]) -> Point {
-    Point::from_uncompressed(VARIANT.curve, &[&[4], x, y].concat()).unwrap()
+fn variant(example: &str) -> Variant {
+    let value = [value(example, "oid"), value(example, "domain_parameter_id")].concat();
+    Variant::read(&value, &[]).unwrap()
 }
 
-fn mapping_key_of_terminal() -> Point {
-    key(
-        &hex!("7ACF3EFC982EC45565A4B155129EFBC74650DCBFA6362D896FC70262E0C2CC5E"),
-        &hex!("544552DCB6725218799115B55C9BAA6D9F6BC3A9618E70C25AF71777A9C4922D"),
-    )
+fn element(example: &str, name: &str) -> PublicElement {
+    PublicElement::decode(&variant(example).parameters, &value(example, name)).unwrap()
 }
 
-fn ephemeral_key_of_terminal() -> Point {
-    key(
-        &hex!("2DB7A64C0355044EC9DF190514C625CBA2CEA48754887122F3A5EF0D5EDD301C"),
-        &hex!("3556F3B3B186DF10B857B58F6A7EB80F20BA5DC7BE1D43D9BF850149FBB36462"),
-    )
+fn secret(example: &str, name: &str) -> GroupSecret {
+    GroupSecret::from_bytes(&variant(example).parameters, &value(example, name)).unwrap()
+}
+
+fn agreed(example: &str) -> Agreed {
+    let generator = element(example, "mapped_generator");
+    let terminal = element(example, "terminal_public");
+    agree(&generator, terminal, &secret(example, "chip_secret")).unwrap()
 }
 
 #[test]
-fn the_worked_example_gives_its_nonce_keys_and_tokens() {
-    let mut random = Script(alloc::vec![
-        NONCE.to_vec(),
-        hex!("498FF49756F2DC1587840041839A85982BE7761D14715FB091EFA7BCE9058560").to_vec(),
-        hex!("107CF58696EF6155053340FD633392BA81909DF7B9706F226F32086C7AFF974A").to_vec(),
-    ]);
-    let (state, answer) = nonce(VARIANT, &PASSWORD_KEY_SOURCE, &mut random).unwrap();
-    assert_eq!(answer, tlv::object(0x80, &ENCRYPTED_NONCE));
-    let PaceState::Nonce(_, sent) = state else { panic!() };
-    assert_eq!(*sent, NONCE);
+fn encrypts_the_nonce_of_every_worked_example() {
+    for example in ALL {
+        let password = value(example, "password");
+        let encrypted = encrypt_nonce(&variant(example), &password, &value(example, "nonce"));
+        assert_eq!(encrypted.unwrap(), value(example, "encrypted_nonce"));
+    }
+}
 
-    let (state, answer) = map(VARIANT, &sent, &mapping_key_of_terminal(), &mut random).unwrap();
-    let own = key(
-        &hex!("824FBA91C9CBE26BEF53A0EBE7342A3BF178CEA9F45DE0B70AA601651FBA3F57"),
-        &hex!("30D8C879AAA9C9F73991E61B58F4D52EB87A0A0C709A49DC63719363CCD13C54"),
-    );
-    assert_eq!(answer, tlv::object(0x82, own.as_bytes()));
-    let PaceState::Mapped(_, generator) = state else { panic!() };
+#[test]
+fn maps_the_generator_of_the_worked_examples_of_generic_mapping() {
+    for example in [ECDH_GM, DH_GM, ECDH_CAM] {
+        let parameters = variant(example).parameters;
+        let secret = secret(example, "chip_mapping_secret");
+        assert_eq!(secret.public_element(), element(example, "chip_mapping_public"));
+        let terminal = element(example, "terminal_mapping_public");
+        let nonce = value(example, "nonce");
+        let generator = generic_mapping::map(&parameters, &nonce, &terminal, &secret).unwrap();
+        assert_eq!(generator, element(example, "mapped_generator"));
+    }
+}
 
-    let (state, answer) =
-        agree(VARIANT, &generator, ephemeral_key_of_terminal(), &mut random).unwrap();
-    let own = key(
-        &hex!("9E880F842905B8B3181F7AF7CAA9F0EFB743847F44A306D2D28C1D9EC65DF6DB"),
-        &hex!("7764B22277A2EDDC3C265A9F018F9CB852E111B768B326904B59A0193776F094"),
-    );
-    assert_eq!(answer, tlv::object(0x84, own.as_bytes()));
-    let PaceState::Agreed { terminal, card, secret, .. } = state else { panic!() };
-    assert_eq!(
-        secret[..],
-        hex!("28768D20701247DAE81804C9E780EDE582A9996DB4A315020B2733197DB84925")
-    );
-    let token = confirm(VARIANT, &terminal, &card, &secret, &hex!("C2B0BD78D94BA866"));
-    assert_eq!(token, Ok(hex!("3ABB9674BCE93C08")));
+#[test]
+fn maps_the_generator_of_the_worked_examples_of_integrated_mapping() {
+    for example in [ECDH_IM, DH_IM] {
+        let variant = variant(example);
+        let (nonce, terminal) = (value(example, "nonce"), value(example, "additional_nonce"));
+        let generator =
+            integrated_mapping::map(&variant.parameters, variant.cipher, &nonce, &terminal);
+        assert_eq!(generator, Some(element(example, "mapped_generator")));
+    }
+}
+
+#[test]
+fn agrees_on_the_secret_of_the_worked_examples() {
+    for example in [ECDH_GM, DH_GM, ECDH_IM, DH_IM] {
+        let agreed = agreed(example);
+        assert_eq!(agreed.card, element(example, "chip_public"));
+        assert_eq!(*agreed.secret, value(example, "shared_secret"));
+    }
+}
+
+#[test]
+fn derives_the_session_keys_and_tokens_of_the_worked_examples() {
+    for example in [ECDH_GM, DH_GM, ECDH_IM, DH_IM] {
+        let (variant, agreed) = (variant(example), agreed(example));
+        let key = |purpose| derive(variant.cipher, &agreed.secret, purpose);
+        assert_eq!(*key(ENCRYPTION), value(example, "session_encryption_key"));
+        assert_eq!(*key(AUTHENTICATION), value(example, "session_mac_key"));
+        let own = confirm(&variant, &agreed, &value(example, "terminal_token"));
+        assert_eq!(own.unwrap(), *value(example, "chip_token"));
+    }
+}
+
+#[test]
+fn computes_the_tokens_of_the_worked_example_of_chip_authentication_mapping() {
+    let token = |public| {
+        let key = value(ECDH_CAM, "session_mac_key");
+        let public = element(ECDH_CAM, public);
+        authentication_token::compute(&variant(ECDH_CAM), &key, &public).unwrap()
+    };
+    assert_eq!(token("chip_public")[..], value(ECDH_CAM, "terminal_token"));
+    assert_eq!(token("terminal_public")[..], value(ECDH_CAM, "chip_token"));
+}
+
+#[test]
+fn encrypts_the_chip_authentication_data_of_the_worked_example() {
+    let scalar = |name| -> SecretScalar {
+        let GroupSecret::Ec(scalar) = secret(ECDH_CAM, name) else { panic!() };
+        scalar
+    };
+    let (own, mapping) = (scalar("chip_static_secret"), scalar("chip_mapping_secret"));
+    assert_eq!(own.public_point().to_uncompressed(), value(ECDH_CAM, "chip_static_public"));
+    let data = chip_authentication_mapping::chip_authentication_data(&own, &mapping).unwrap();
+    assert_eq!(*data, value(ECDH_CAM, "chip_authentication_data"));
+    let key = value(ECDH_CAM, "session_encryption_key");
+    let encrypted = chip_authentication_mapping::encrypt(variant(ECDH_CAM).cipher, &key, &data);
+    assert_eq!(encrypted.unwrap(), value(ECDH_CAM, "encrypted_chip_authentication_data"));
 }
 
 #[test]
 fn refuses_a_wrong_token_in_each_bit() {
-    let card = mapping_key_of_terminal();
-    let terminal = ephemeral_key_of_terminal();
-    let key = derive(VARIANT.cipher, b"secret", AUTHENTICATION);
-    let right = authentication_token(VARIANT, &key, &card).unwrap();
+    let (variant, agreed) = (variant(ECDH_GM), agreed(ECDH_GM));
+    let right = value(ECDH_GM, "terminal_token");
     for bit in 0..64 {
-        let mut token = right;
+        let mut token = right.clone();
         token[bit / 8] ^= 1 << (bit % 8);
-        assert_eq!(confirm(VARIANT, &terminal, &card, b"secret", &token), Err(FAILED));
+        assert!(confirm(&variant, &agreed, &token).is_none());
     }
-    assert!(confirm(VARIANT, &terminal, &card, b"secret", &right).is_ok());
-    assert_eq!(confirm(VARIANT, &terminal, &card, b"secret", &right[..7]), Err(FAILED));
+    assert!(confirm(&variant, &agreed, &right[..7]).is_none());
+    assert!(confirm(&variant, &agreed, &[&right[..], &[0]].concat()).is_none());
 }
 
 #[test]
-fn refuses_its_own_keys_sent_back() {
-    let secret = hex!("498FF49756F2DC1587840041839A85982BE7761D14715FB091EFA7BCE9058560");
-    let own = SecretScalar::from_bytes(VARIANT.curve, &secret).unwrap().public_point();
-    let mut random = Script(alloc::vec![secret.to_vec()]);
-    assert_eq!(map(VARIANT, &NONCE, &own, &mut random).err(), Some(FAILED));
-    let mut random = Script(alloc::vec![secret.to_vec()]);
-    let generator = Point::generator(VARIANT.curve);
-    assert_eq!(agree(VARIANT, &generator, own, &mut random).err(), Some(FAILED));
+fn refuses_its_own_ephemeral_key_sent_back() {
+    for example in [ECDH_GM, DH_GM] {
+        let (generator, secret) =
+            (element(example, "mapped_generator"), secret(example, "chip_secret"));
+        let own = generator.raise(&secret).unwrap();
+        assert_eq!(agree(&generator, own, &secret).err(), Some(FAILED));
+    }
 }
 
 #[test]
-fn refuses_points_that_are_not_on_the_curve() {
-    let mut bytes = mapping_key_of_terminal().to_uncompressed();
-    bytes[64] ^= 1;
-    assert_eq!(point(VARIANT.curve, &tlv::object(0x81, &bytes), 0x81).err(), Some(FAILED));
-    assert_eq!(point(VARIANT.curve, &tlv::object(0x81, &[0]), 0x81).err(), Some(FAILED));
+fn a_public_value_with_leading_zeros_has_the_same_token_as_without() {
+    let parameters = DomainParameters::standardised(0).unwrap();
+    let short = (1u16..)
+        .map(|n| GroupSecret::from_bytes(&parameters, &n.to_be_bytes()).unwrap().public_element())
+        .find(|key| key.to_bytes()[0] == 0)
+        .unwrap();
+    let padded = PublicElement::decode(&parameters, &short.to_bytes()).unwrap();
+    let stripped = PublicElement::decode(&parameters, &ephemeral_key::encode(&short)).unwrap();
+    let token = |key| authentication_token::compute(&variant(DH_GM), &[7; 16], key).unwrap();
+    assert_eq!(token(&padded), token(&stripped));
+    // The data object has the unsigned integer, BSI TR-03110-3 §D.2.1.1.
+    let mut input = tlv::object(0x06, &variant(DH_GM).oid);
+    tlv::put(&mut input, 0x84, &ephemeral_key::encode(&short));
+    let input = tlv::object(0x7F49, &input);
+    let mac = cipher::cmac(variant(DH_GM).cipher, &[7; 16], &input).unwrap();
+    assert_eq!(token(&short), mac[..8]);
 }
