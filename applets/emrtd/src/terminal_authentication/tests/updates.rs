@@ -343,3 +343,58 @@ fn the_summary_names_trust_points_and_date() {
     assert_eq!(summary.references, [SECOND.as_bytes(), FIRST.as_bytes()]);
     assert_eq!(summary.date, [2, 8, 0, 6, 0, 1]);
 }
+
+proptest::proptest! {
+    #![proptest_config(proptest::test_runner::Config::with_cases(40))]
+
+    #[test]
+    fn whatever_is_presented_the_date_grows_and_the_file_names_the_trust_points(
+        steps in proptest::collection::vec((0u8..4, 10u8..60, 0u8..30), 1..10)
+    ) {
+        let pki = Pki::new();
+        let mut card = open_card(&pki);
+        // Names and seeds of the trust points that there were, the newest last.
+        let mut names = alloc::vec![alloc::string::String::from(FIRST)];
+        let mut key = Key::ec(Curve::P256, 3, 1);
+        for (kind, from, years) in steps {
+            let (before, newest) = (card.date(), names.last().cloned().unwrap_or_default());
+            let effective = alloc::format!("{from:02}0115");
+            let expiration = alloc::format!("{:02}0115", from + years);
+            let dates = |certificate| Certificate {
+                authority: &newest,
+                effective: &effective,
+                expiration: &expiration,
+                ..certificate
+            };
+            match kind {
+                0 => {
+                    let next = alloc::format!("VNCVCATEST1{:04}", names.len());
+                    let next_key = Key::ec(Curve::P256, 3, 100 + names.len() as u64);
+                    let link = Certificate { holder: &next, key: &next_key, ..dates(pki.cvca()) };
+                    proptest::prop_assert_eq!(card.present(&link, &key), OK);
+                    names.push(next);
+                    key = next_key;
+                }
+                1 => {
+                    let _ = card.present(&dates(pki.document_verifier()), &key);
+                }
+                2 => {
+                    let terminal =
+                        Certificate { authority: pki.document_verifier_name, ..dates(pki.terminal()) };
+                    let _ = card.present(&terminal, &pki.document_verifier);
+                }
+                _ => {
+                    // Nobody's signature.
+                    let stranger = Key::ec(Curve::P256, 3, 77);
+                    let status = card.present(&dates(pki.document_verifier()), &stranger);
+                    proptest::prop_assert_eq!(status, 0x6300);
+                    proptest::prop_assert_eq!(card.date(), before.clone());
+                }
+            }
+            proptest::prop_assert!(card.date() >= before);
+            let newest_first: Vec<&str> =
+                names.iter().rev().take(2).map(|name: &alloc::string::String| name.as_str()).collect();
+            proptest::prop_assert_eq!(card.ef_cvca(), file(&newest_first));
+        }
+    }
+}
