@@ -100,6 +100,30 @@ pub const fn reset_retry_counter_of_pin() -> CommandApdu {
     CommandApdu::new(0x00, 0x2C, 0x03, 0x03)
 }
 
+/// MSE:Set DST: names the key that verifies the next certificate (ICAO 9303-11 §7.1.4.3.4).
+#[must_use]
+pub fn mse_set_dst(data: Vec<u8>) -> CommandApdu {
+    CommandApdu::new(0x00, 0x22, 0x81, 0xB6).with_data(data)
+}
+
+/// PSO: VERIFY CERTIFICATE with body and signature (ICAO 9303-11 §7.1.4.3.4).
+#[must_use]
+pub fn verify_certificate(value: Vec<u8>) -> CommandApdu {
+    CommandApdu::new(0x00, 0x2A, 0x00, 0xBE).with_data(value)
+}
+
+/// MSE:Set AT for external authentication (Terminal Authentication, ICAO 9303-11 §7.1.4.3.5).
+#[must_use]
+pub fn mse_set_at_external(data: Vec<u8>) -> CommandApdu {
+    CommandApdu::new(0x00, 0x22, 0x81, 0xA4).with_data(data)
+}
+
+/// EXTERNAL AUTHENTICATE of Terminal Authentication (ICAO 9303-11 §7.1.4.3.7).
+#[must_use]
+pub fn external_authenticate_terminal(signature: Vec<u8>) -> CommandApdu {
+    CommandApdu::new(0x00, 0x82, 0x00, 0x00).with_data(signature)
+}
+
 /// GET RESPONSE (ISO/IEC 7816-4 §11.8.1).
 #[must_use]
 pub const fn get_response(ne: Ne) -> CommandApdu {

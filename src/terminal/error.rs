@@ -5,8 +5,10 @@ use thiserror::Error;
 use super::KeyFault;
 use crate::apdu::tlv::TlvError;
 use crate::apdu::{ApduError, StatusWord};
+use crate::cvc::{CvcError, HolderReference};
 use crate::error::ErrorCode;
 use crate::lds::{FileId, LdsError};
+use crate::pki::SignerError;
 use crate::transport::TransportError;
 
 /// Why a step of a session with a card failed.
@@ -129,6 +131,23 @@ pub enum TerminalError {
         /// What is wrong.
         error: TlvError,
     },
+    /// The terminal's certificates do not lead from what the card trusts, or are out of date.
+    #[error(transparent)]
+    Certificates(#[from] CvcError),
+    /// The card refused a certificate of the terminal's chain.
+    #[error("the card answered {status} to the certificate of {holder}")]
+    CertificateRefused {
+        /// Whose certificate.
+        holder: HolderReference,
+        /// Status word.
+        status: StatusWord,
+    },
+    /// The terminal's key does not belong to its certificate.
+    #[error("the terminal's key does not belong to its certificate")]
+    TerminalKeyMismatch,
+    /// The terminal's key cannot sign.
+    #[error(transparent)]
+    Signer(#[from] SignerError),
     /// A file that the terminal needs cannot be decoded.
     #[error(transparent)]
     Lds(#[from] LdsError),
@@ -179,6 +198,10 @@ impl ErrorCode for TerminalError {
             Self::Unsupported { .. } => "card_protocol_unsupported",
             Self::Limit { .. } => "card_limit_exceeded",
             Self::File { .. } => "card_file_malformed",
+            Self::Certificates(error) => error.code(),
+            Self::CertificateRefused { .. } => "terminal_certificate_refused",
+            Self::TerminalKeyMismatch => "terminal_key_mismatch",
+            Self::Signer(error) => error.code(),
             Self::Lds(error) => error.code(),
         }
     }

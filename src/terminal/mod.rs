@@ -22,6 +22,7 @@ pub mod reading;
 pub mod secure_messaging;
 mod session;
 pub mod strength;
+pub mod terminal_authentication;
 #[cfg(test)]
 mod testing;
 
