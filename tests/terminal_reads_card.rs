@@ -119,6 +119,7 @@ const NO_PROOFS: ReadOptions = ReadOptions {
     probe_unlisted: false,
     chip_authentication: false,
     active_authentication: false,
+    terminal: None,
 };
 
 #[test]

@@ -24,6 +24,7 @@ mod read;
 mod reader;
 mod readers;
 pub mod secret;
+mod terminal_credentials;
 pub mod text;
 mod verify;
 

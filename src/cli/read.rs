@@ -7,11 +7,13 @@ use indicatif::ProgressBar;
 use serde_json::{Value, json};
 
 use super::access::AccessOptions;
+use super::terminal_credentials::TerminalOptions;
 use super::{Context, ExitStatus, Failure, output, reader};
 use crate::biometrics::{self, FaceRecord, ImageFormat};
 use crate::document::{CardProfile, Dg13, Mrz};
+use crate::error::ErrorCode;
 use crate::lds::{Dg2, DgNumber, FileId, decode_dg1};
-use crate::terminal::{ChipReading, FileRead, ReadOptions, ReadStatistics, read_chip};
+use crate::terminal::{ChipReading, FileRead, Proof, ReadOptions, ReadStatistics, read_chip};
 
 /// Read all that is accessible into a folder.
 #[derive(Debug, Args)]
@@ -19,10 +21,14 @@ use crate::terminal::{ChipReading, FileRead, ReadOptions, ReadStatistics, read_c
     cancuoc read --can - --out card/               asks for the CAN\n  \
     cancuoc read --number env:NUMBER --out card/\n  \
     cancuoc read --pin - --out card/               asks for the PIN, whose tries the card counts\n  \
-    cancuoc --reader card:test.card read --can file:can.txt --out card/")]
+    cancuoc --reader card:test.card read --can file:can.txt --out card/\n  \
+    cancuoc read --can - --out card/ --terminal-chain dv.cvcert is.cvcert \\\n    \
+    --terminal-key is.key --terminal-password env:PW     reads DG3 and DG4 too")]
 pub(super) struct Arguments {
     #[command(flatten)]
     access: AccessOptions,
+    #[command(flatten)]
+    terminal: TerminalOptions,
     /// Folder for the files: made if absent, readable by you alone.
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
@@ -30,7 +36,9 @@ pub(super) struct Arguments {
 
 pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<ExitStatus, Failure> {
     let access = arguments.access.resolve(context)?;
-    let reading = read(context, &access.plan, &ReadOptions::default())?;
+    let terminal = arguments.terminal.resolve(context)?;
+    let options = ReadOptions { terminal, ..ReadOptions::default() };
+    let reading = read(context, &access.plan, &options)?;
     save(&reading, &arguments.out)?;
     let document = document_json(&reading);
     write(&arguments.out, "document.json", format!("{document:#}").as_bytes())?;
@@ -40,6 +48,7 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<ExitStatus
             "out": arguments.out.display().to_string(),
             "files": files_json(&reading),
             "access": reading.access,
+            "terminal_authentication": terminal_json(&reading),
             "statistics": statistics_json(&reading.statistics),
             "apdus": counters_json(&reading),
         }))?;
@@ -52,6 +61,9 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<ExitStatus
                 FileRead::Malformed(_) => context.text("read.malformed", &[]),
             };
             output::line(&format!("{:<12} {state}", file.file.name()))?;
+        }
+        if let Some(line) = terminal_line(context, &reading) {
+            output::line(&line)?;
         }
         output::line(&statistics_line(context, &reading.statistics))?;
         let out = arguments.out.display().to_string();
@@ -90,6 +102,38 @@ pub(super) fn read_card(
 
 /// File name for EF.CardSecurity, whose identifier is EF.SOD's.
 pub(super) const CARD_SECURITY_FILE: &str = "EF.CardSecurity.bin";
+
+/// What came of Terminal Authentication, where it was wanted.
+fn terminal_json(reading: &ChipReading) -> Value {
+    match &reading.terminal_authentication {
+        Proof::NotTried => Value::Null,
+        Proof::NotOffered => json!({ "status": "not_offered" }),
+        Proof::Failed(error) => {
+            json!({ "status": "failed", "code": error.code(), "message": error.to_string() })
+        }
+        Proof::Answered(outcome) => json!({
+            "status": "passed",
+            "trust_point": outcome.trust_point.to_string(),
+            "chain": outcome.chain.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            "rights": { "dg3": outcome.rights.dg3, "dg4": outcome.rights.dg4 },
+        }),
+    }
+}
+
+fn terminal_line(context: &Context, reading: &ChipReading) -> Option<String> {
+    match &reading.terminal_authentication {
+        Proof::NotTried => None,
+        Proof::NotOffered => Some(context.text("read.terminal_not_offered", &[])),
+        Proof::Failed(error) => {
+            Some(context.text("read.terminal_failed", &[("detail", &error.to_string())]))
+        }
+        Proof::Answered(outcome) => {
+            let rights = [(outcome.rights.dg3, "DG3"), (outcome.rights.dg4, "DG4")];
+            let rights: Vec<_> = rights.iter().filter(|(has, _)| *has).map(|(_, n)| *n).collect();
+            Some(context.text("read.terminal_passed", &[("rights", &rights.join(", "))]))
+        }
+    }
+}
 
 /// File name for an EF in a folder of saved files.
 pub(super) fn file_name(file: FileId) -> String {

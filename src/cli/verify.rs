@@ -6,6 +6,7 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use super::access::AccessOptions;
+use super::terminal_credentials::TerminalOptions;
 use super::{Context, ExitStatus, Failure, output, picture, read};
 use crate::biometrics;
 use crate::document::CardProfile;
@@ -28,6 +29,8 @@ use crate::verify::{
 pub(super) struct Arguments {
     #[command(flatten)]
     access: AccessOptions,
+    #[command(flatten)]
+    terminal: TerminalOptions,
     /// Folder with the certificates of country signing CAs and their revocation lists.
     #[arg(long, value_name = "DIR")]
     trust: PathBuf,
@@ -52,7 +55,8 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<ExitStatus
             let access = arguments.access.resolve(context)?;
             expected.mrz = access.mrz;
             expected.qr = access.qr;
-            let wanted = ReadOptions { probe_unlisted: true, ..ReadOptions::default() };
+            let terminal = arguments.terminal.resolve(context)?;
+            let wanted = ReadOptions { probe_unlisted: true, terminal, ..ReadOptions::default() };
             let reading = read::read(context, &access.plan, &wanted)?;
             (document_files(&reading), chip_evidence(&reading), Some(reading))
         }

@@ -19,6 +19,8 @@ pub struct DgNumber(u8);
 impl FileId {
     /// EF.CardAccess, in the master file.
     pub const CARD_ACCESS: Self = Self(0x011C);
+    /// EF.CVCA of the LDS1 application, which has the same identifier (ICAO 9303-10 §4.7).
+    pub const CVCA: Self = Self(0x011C);
     /// EF.ATR/INFO, in the master file.
     pub const ATR_INFO: Self = Self(0x2F01);
     /// EF.DIR, in the master file.

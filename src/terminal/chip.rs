@@ -9,19 +9,29 @@ use std::time::Instant;
 use rand_core::CryptoRng;
 
 use super::access::{
-    AccessOutcome, AccessPlan, CardSecurityReading, open_card, open_card_reading, read_once,
+    AccessOutcome, AccessPlan, CardSecurityReading, PaceKeys, open_card, open_card_reading,
+    read_once,
 };
 use super::active_authentication::{ActiveAuthenticationEvidence, authenticate_actively};
 use super::chip_authentication::{
     ChipAuthenticationEvidence, ChipAuthenticationParameters, PendingChipAuthentication,
     authenticate_chip,
 };
+use super::public_key::compress_public_key;
 use super::reading::{FileRead, FileReader, ReadLimits, ReadStatistics};
 use super::session::{Counters, Session};
+use super::terminal_authentication::{
+    TerminalAuthenticationOutcome, TerminalBinding, TerminalCredentials, authenticate_terminal,
+    decode_ef_cvca, document_number_of_dg1,
+};
 use super::{TerminalError, commands};
+use crate::cvc::HolderReference;
 use crate::lds::sod::Sod;
 use crate::lds::{AtrInfo, Com, DgNumber, FileId, decode_dg15, security_infos_of_dg14};
 use crate::transport::CardTransport;
+
+/// Name of the step in errors.
+const TERMINAL: &str = "Terminal Authentication";
 
 /// Whether extended-length APDUs are used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -54,6 +64,8 @@ pub struct ReadOptions {
     pub chip_authentication: bool,
     /// Run Active Authentication where there is a DG15.
     pub active_authentication: bool,
+    /// Run Terminal Authentication with these, for DG3 and DG4.
+    pub terminal: Option<TerminalCredentials>,
 }
 
 impl Default for ReadOptions {
@@ -65,6 +77,7 @@ impl Default for ReadOptions {
             probe_unlisted: false,
             chip_authentication: true,
             active_authentication: true,
+            terminal: None,
         }
     }
 }
@@ -117,6 +130,8 @@ pub struct ChipReading {
     pub chip_authentication: Proof<ChipAuthenticationEvidence>,
     /// Active Authentication.
     pub active_authentication: Proof<ActiveAuthenticationEvidence>,
+    /// Terminal Authentication: what gave the right to DG3 and DG4.
+    pub terminal_authentication: Proof<TerminalAuthenticationOutcome>,
     /// Cost of reading the files.
     pub statistics: ReadStatistics,
     /// Everything on the wire.
@@ -147,7 +162,8 @@ pub type ProgressReport<'a> = &'a mut dyn FnMut(FileId, u64);
 /// Opens a powered card and reads it.
 ///
 /// The order: EF.SOD and EF.COM; DG14 and Chip Authentication, so that everything personal is read
-/// under its keys, the first answer being its proof; the other data groups; Active Authentication.
+/// under its keys, the first answer being its proof; Terminal Authentication, where the terminal has
+/// a key for it; the other data groups; Active Authentication.
 /// A card that breaks the session in Chip Authentication is reset, opened again and read without
 /// it: what it holds is evidence too.
 ///
@@ -170,9 +186,19 @@ pub fn read_chip<T: CardTransport>(
     let access_micros = micros_since(start);
     let start = Instant::now();
     let files = FileReader::new(options.limits).with_extended_length(extended_limit);
-    let mut reading =
-        Reading { session, files, options, plan, random, progress, found: Vec::new() };
-    let (chip_authentication, active_authentication) = reading.run()?;
+    let mut reading = Reading {
+        session,
+        files,
+        options,
+        plan,
+        random,
+        progress,
+        found: Vec::new(),
+        pace_keys: access.pace_keys.clone(),
+        chip_authentication_mapping: access.chip_authentication_mapping.is_some(),
+    };
+    let Proofs { chip_authentication, terminal_authentication, active_authentication } =
+        reading.run()?;
     let Reading { session, files, found, .. } = reading;
     Ok(ChipReading {
         access,
@@ -181,6 +207,7 @@ pub fn read_chip<T: CardTransport>(
         files: found,
         chip_authentication,
         active_authentication,
+        terminal_authentication,
         statistics: *files.statistics(),
         counters: session.counters(),
         access_micros,
@@ -236,9 +263,17 @@ struct Reading<'a, T: CardTransport> {
     random: &'a mut dyn CryptoRng,
     progress: ProgressReport<'a>,
     found: Vec<ChipFile>,
+    /// What PACE left for Terminal Authentication; renewed when the card is opened again.
+    pace_keys: Option<PaceKeys>,
+    /// PACE ran with Chip Authentication Mapping.
+    chip_authentication_mapping: bool,
 }
 
-type Proofs = (Proof<ChipAuthenticationEvidence>, Proof<ActiveAuthenticationEvidence>);
+struct Proofs {
+    chip_authentication: Proof<ChipAuthenticationEvidence>,
+    terminal_authentication: Proof<TerminalAuthenticationOutcome>,
+    active_authentication: Proof<ActiveAuthenticationEvidence>,
+}
 
 impl<T: CardTransport> Reading<'_, T> {
     fn run(&mut self) -> Result<Proofs, TerminalError> {
@@ -254,13 +289,17 @@ impl<T: CardTransport> Reading<'_, T> {
                 chip = self.chip_authentication(dg14, &groups)?;
             }
         }
+        let terminal = self.terminal_authentication(chip.evidence())?;
         for group in groups {
             if !self.found.iter().any(|f| f.file == group.file()) {
                 self.read(group.file())?;
             }
         }
-        let active = self.active_authentication()?;
-        Ok((chip, active))
+        Ok(Proofs {
+            chip_authentication: chip,
+            terminal_authentication: terminal,
+            active_authentication: self.active_authentication()?,
+        })
     }
 
     fn read(&mut self, file: FileId) -> Result<(), TerminalError> {
@@ -331,8 +370,11 @@ impl<T: CardTransport> Reading<'_, T> {
         pending: PendingChipAuthentication,
         groups: &[DgNumber],
     ) -> Result<Proof<ChipAuthenticationEvidence>, TerminalError> {
-        let unread = |n: &&DgNumber| !self.found.iter().any(|f| f.file == n.file());
-        let result = match groups.iter().find(unread).copied() {
+        // What needs Terminal Authentication would be denied here.
+        let next = |n: &&DgNumber| {
+            !matches!(n.get(), 3 | 4) && !self.found.iter().any(|f| f.file == n.file())
+        };
+        let result = match groups.iter().find(next).copied() {
             Some(next) => self.read(next.file()),
             // Nothing left to read: any command will do.
             None => self.session.transmit(&commands::select_lds1()).map(drop),
@@ -356,7 +398,67 @@ impl<T: CardTransport> Reading<'_, T> {
     /// After a broken session: resets the card and opens it as before.
     fn open_again(&mut self) -> Result<(), TerminalError> {
         self.session.reset()?;
-        open_card(&mut self.session, self.plan, self.random).map(drop)
+        let access = open_card(&mut self.session, self.plan, self.random)?;
+        self.pace_keys = access.pace_keys;
+        Ok(())
+    }
+
+    /// Shows the card the terminal's certificates, where there are some: after Chip Authentication,
+    /// or after PACE with Chip Authentication Mapping alone.
+    fn terminal_authentication(
+        &mut self,
+        chip: Option<&ChipAuthenticationEvidence>,
+    ) -> Result<Proof<TerminalAuthenticationOutcome>, TerminalError> {
+        let Some(credentials) = &self.options.terminal else { return Ok(Proof::NotTried) };
+        let mapped = self.chip_authentication_mapping;
+        let after_mapping = self.pace_keys.as_ref().filter(|_| mapped).map(|keys| &keys.terminal);
+        let key = chip.map(|evidence| evidence.terminal_public_key());
+        let Some(key) = key.as_ref().or(after_mapping).map(compress_public_key) else {
+            let detail = "it needs Chip Authentication before it";
+            return Ok(Proof::Failed(TerminalError::Protocol { step: TERMINAL, detail }));
+        };
+        let Some(chip_identifier) = self.chip_identifier()? else {
+            let detail = "the document number is needed and DG1 does not have it";
+            return Ok(Proof::Failed(TerminalError::Protocol { step: TERMINAL, detail }));
+        };
+        let trusted = match self.trust_points() {
+            Ok(trusted) if trusted.is_empty() => return Ok(Proof::NotOffered),
+            Ok(trusted) => trusted,
+            Err(error @ TerminalError::Certificates(_)) => return Ok(Proof::Failed(error)),
+            Err(error) => return Err(error),
+        };
+        let binding = TerminalBinding { chip_identifier, terminal_key: key };
+        let session = &mut self.session;
+        match authenticate_terminal(session, credentials, &trusted, binding, self.random) {
+            Ok(outcome) => Ok(Proof::Answered(outcome)),
+            Err(error @ (TerminalError::Transport(_) | TerminalError::SecureMessaging)) => {
+                Err(error)
+            }
+            Err(error) => Ok(Proof::Failed(error)),
+        }
+    }
+
+    /// The chip's identifier: the key it used in PACE, or the document number after BAC.
+    fn chip_identifier(&mut self) -> Result<Option<Vec<u8>>, TerminalError> {
+        if let Some(keys) = &self.pace_keys {
+            return Ok(Some(compress_public_key(&keys.card)));
+        }
+        let dg1 = FileId(0x0101);
+        if self.content(dg1).is_none() {
+            self.read(dg1)?;
+        }
+        Ok(self.content(dg1).and_then(document_number_of_dg1))
+    }
+
+    /// What the card trusts: told in PACE, or by EF.CVCA.
+    fn trust_points(&mut self) -> Result<Vec<HolderReference>, TerminalError> {
+        let told = self.pace_keys.as_ref().map(|keys| keys.certification_authorities.as_slice());
+        if let Some(told @ [_, ..]) = told {
+            let references = told.iter().map(|bytes| HolderReference::new(bytes));
+            return Ok(references.collect::<Result<_, _>>()?);
+        }
+        let file = read_once(&mut self.session, FileId::CVCA)?;
+        Ok(file.map(|bytes| decode_ef_cvca(&bytes)).transpose()?.unwrap_or_default())
     }
 
     fn active_authentication(
