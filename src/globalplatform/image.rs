@@ -214,17 +214,9 @@ fn terminal_authentication(image: &CardImage) -> Vec<DataGrouping> {
     let points = start.trust_points.iter();
     let mut list: Vec<_> =
         points.map(|point| DataGrouping::new(TRUST_POINT, point.as_slice())).collect();
-    list.push(DataGrouping::new(CARD_DATE, date_digits(start.date)));
+    list.push(DataGrouping::new(CARD_DATE, start.date.encode()));
     list.push(DataGrouping::new(CHIP_IDENTIFIER, start.chip_identifier.as_bytes()));
     list
-}
-
-/// YYMMDD, a digit in each byte, as CV certificates have it (BSI TR-03110-3 §D.2.1.3).
-fn date_digits(date: jiff::civil::Date) -> [u8; 6] {
-    let two = |n: i16| [n / 10 % 10, n % 10].map(|digit| digit.unsigned_abs() as u8);
-    let ([y1, y2], [m1, m2], [d1, d2]) =
-        (two(date.year()), two(date.month().into()), two(date.day().into()));
-    [y1, y2, m1, m2, d1, d2]
 }
 
 const fn hash_number(hash: HashAlgorithm) -> u8 {
@@ -263,6 +255,7 @@ pub fn encoded_length(groupings: &[DataGrouping]) -> usize {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
+    use crate::cvc::CvDate;
     use crate::document::{Can, Pin, Puk};
     use crate::issue::{
         ChipAuthenticationKey, ExplicitDomainParameters, PaceConfiguration, TerminalAuthentication,
@@ -386,7 +379,7 @@ pub(crate) mod tests {
         let mut image = image();
         image.terminal_authentication = Some(TerminalAuthentication {
             trust_points: vec![hex!("7F2100").to_vec(), hex!("7F210100").to_vec()],
-            date: jiff::civil::date(2026, 11, 4),
+            date: CvDate::new(jiff::civil::date(2026, 11, 4)).unwrap(),
             chip_identifier: Zeroizing::new("2000000185".to_owned()),
         });
         let list = groupings(&image).unwrap();

@@ -5,9 +5,9 @@ use cancuoc_primitives::group::GroupSecret;
 use cancuoc_primitives::hash::HashAlgorithm;
 use cancuoc_primitives::rsa::RsaPrivateKey;
 use const_oid::ObjectIdentifier;
-use jiff::civil::Date;
 use zeroize::Zeroizing;
 
+use crate::cvc::CvDate;
 use crate::document::{Can, Pin, Puk};
 
 /// What goes onto one card. Holds the card's private keys.
@@ -99,7 +99,7 @@ pub struct TerminalAuthentication {
     /// Certificates of country verifying CAs, `7F21…`, one or two, the newer last.
     pub trust_points: Vec<Vec<u8>>,
     /// The date that the card takes for today at first.
-    pub date: Date,
+    pub date: CvDate,
     /// Document number and its check digit: names the chip after BAC.
     pub chip_identifier: Zeroizing<String>,
 }

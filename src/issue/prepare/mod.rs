@@ -9,7 +9,7 @@ mod files;
 mod sod;
 mod terminal;
 
-pub(crate) use terminal::holder_reference;
+pub(crate) use terminal::trust_point_reference;
 
 use cancuoc_primitives::CryptoRng;
 use jiff::Timestamp;
@@ -41,7 +41,7 @@ pub enum PrepareError {
         what: &'static str,
     },
     /// A certificate given as a trust point is no CV certificate of a CA.
-    #[error("trust point {number} is no CV certificate with a holder reference")]
+    #[error("trust point {number} is no CV certificate of a country verifying CA")]
     TrustPoint {
         /// Which, from 1.
         number: usize,
@@ -128,7 +128,7 @@ pub fn prepare(
     )?;
     let groups = files::data_groups(record, &infos, active_authentication.as_ref());
     let signing = sod::Signing::new(profile, document_signer, now);
-    let terminal_authentication = terminal::authentication(record, now);
+    let terminal_authentication = terminal::authentication(record, now)?;
     let contents = Contents {
         card_security: infos
             .card_security

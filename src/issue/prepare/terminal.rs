@@ -5,7 +5,8 @@ use jiff::tz::TimeZone;
 use zeroize::Zeroizing;
 
 use super::PrepareError;
-use crate::apdu::tlv::{Tag, Tlv, encode};
+use crate::apdu::tlv::{Tag, encode};
+use crate::cvc::{CvCertificate, CvDate, HolderReference, Role};
 use crate::document::mrz::check_digit;
 use crate::issue::image::TerminalAuthentication;
 use crate::issue::record::Record;
@@ -17,19 +18,26 @@ const CVCA_LENGTH: usize = 36;
 
 /// The trust points of the record, or else those of its profile; the card has no Terminal
 /// Authentication where neither has any.
-pub(super) fn authentication(record: &Record, now: Timestamp) -> Option<TerminalAuthentication> {
+pub(super) fn authentication(
+    record: &Record,
+    now: Timestamp,
+) -> Result<Option<TerminalAuthentication>, PrepareError> {
     let own = &record.trust_points;
     let trust_points = if own.is_empty() { &record.profile.access.trust_points } else { own };
     if trust_points.is_empty() {
-        return None;
+        return Ok(None);
     }
+    let date = CvDate::new(TimeZone::UTC.to_datetime(now).date());
+    let date = date.map_err(|_| PrepareError::Profile {
+        what: "Terminal Authentication knows the years 2000 to 2099",
+    })?;
     let number = record.mrz.document_number().padded();
     let digit = check_digit(number.as_bytes()).map_or('<', char::from);
-    Some(TerminalAuthentication {
+    Ok(Some(TerminalAuthentication {
         trust_points: trust_points.clone(),
-        date: TimeZone::UTC.to_datetime(now).date(),
+        date,
         chip_identifier: Zeroizing::new(format!("{}{digit}", *number)),
-    })
+    }))
 }
 
 /// EF.CVCA: the references of the trust points, the newer first, filled with zeros.
@@ -37,8 +45,8 @@ pub(super) fn cvca(start: &TerminalAuthentication) -> Result<Vec<u8>, PrepareErr
     let mut file = Vec::new();
     for (index, certificate) in start.trust_points.iter().enumerate().rev() {
         let malformed = PrepareError::TrustPoint { number: index + 1 };
-        let reference = holder_reference(certificate).ok_or(malformed)?;
-        file.extend(encode(Tag(0x42), reference));
+        let reference = trust_point_reference(certificate).ok_or(malformed)?;
+        file.extend(encode(Tag(0x42), reference.as_bytes()));
     }
     if file.len() > CVCA_LENGTH {
         return Err(PrepareError::TrustPoint { number: start.trust_points.len() });
@@ -47,17 +55,9 @@ pub(super) fn cvca(start: &TerminalAuthentication) -> Result<Vec<u8>, PrepareErr
     Ok(file)
 }
 
-/// The certificate holder reference (BSI TR-03110-3 §C.1): country code, mnemonic of up to nine
-/// characters, sequence number; at most 16 characters.
-pub(crate) fn holder_reference(certificate: &[u8]) -> Option<&[u8]> {
-    let certificate = Tlv::parse_exact(certificate).ok()?.expect(Tag(0x7F21)).ok()?;
-    let mut fields = certificate.children().read_tag(Tag(0x7F4E)).ok()?.children();
-    let reference = loop {
-        let field = fields.read_optional().ok()??;
-        if field.tag == Tag(0x5F20) {
-            break field.value;
-        }
-    };
-    let fits = (8..=16).contains(&reference.len());
-    fits.then_some(reference)
+/// The holder reference of a certificate that may be a trust point: one of a country verifying CA.
+pub(crate) fn trust_point_reference(certificate: &[u8]) -> Option<HolderReference> {
+    let certificate = CvCertificate::decode(certificate).ok()?;
+    let body = certificate.body();
+    (body.authorization.role() == Role::Cvca).then(|| body.holder.clone())
 }

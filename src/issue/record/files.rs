@@ -8,7 +8,7 @@ use crate::apdu::tlv::Tlv;
 use crate::biometrics::{self, ImageFormat};
 use crate::document::profile::CardProfile;
 use crate::issue::finding::Findings;
-use crate::issue::prepare::holder_reference;
+use crate::issue::prepare::trust_point_reference;
 use crate::lds::DgNumber;
 
 /// The largest portrait, in bytes: cards have some tens of kilobytes.
@@ -141,7 +141,7 @@ pub(super) fn trust_points(
     for (index, name) in names.into_iter().enumerate() {
         let path = format!("{path}[{index}]");
         let Some(bytes) = load(&path, name, MAX_CERTIFICATE, loader, findings) else { continue };
-        if holder_reference(&bytes).is_none() {
+        if trust_point_reference(&bytes).is_none() {
             findings.error(&path, "record_trust_point_malformed", &[]);
             continue;
         }
