@@ -10,6 +10,7 @@ mod com;
 mod data_group;
 mod dg2;
 mod dir;
+mod domain_parameters;
 mod error;
 mod file;
 mod public_key;
@@ -31,6 +32,7 @@ pub use data_group::{
 };
 pub use dg2::{BiometricTemplate, Dg2};
 pub use dir::Dir;
+pub use domain_parameters::{decode_domain_parameters, encode_domain_parameters};
 pub use error::LdsError;
 pub use file::{DgNumber, FileId, ShortFileId};
 pub use public_key::{ParameterForm, PublicKey, PublicKeyError};

@@ -1,19 +1,20 @@
-//! SubjectPublicKeyInfo: RSA and elliptic curve keys, the curve by name or by explicit parameters
-//! (RFC 3279 §2.3, RFC 5480, ICAO 9303-12 §4.4).
+//! SubjectPublicKeyInfo: RSA, elliptic curve and Diffie-Hellman keys, the group by name or by
+//! explicit parameters (RFC 3279 §2.3, RFC 5480, ICAO 9303-12 §4.4).
 
-use cancuoc_primitives::curve::{Curve, CurveError, ExplicitParameters, Point};
+use cancuoc_primitives::curve::{CurveError, Point};
+use cancuoc_primitives::dh::{DhError, DhPublic};
+use cancuoc_primitives::group::DomainParameters;
 use cancuoc_primitives::rsa::RsaPublicKey;
 use const_oid::ObjectIdentifier;
 use thiserror::Error;
 
+use super::domain_parameters::{self, encode_domain_parameters};
 use super::{Element, LdsError, tag, write};
 use crate::error::ErrorCode;
 
 const FILE: &str = "SubjectPublicKeyInfo";
 const RSA_ENCRYPTION: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
 const RSASSA_PSS: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.10");
-const EC_PUBLIC_KEY: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
-const PRIME_FIELD: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.1.1");
 
 /// A public key.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,9 +23,11 @@ pub enum PublicKey {
     Ec(Point),
     /// An RSA key.
     Rsa(RsaPublicKey),
+    /// A number of a prime field, for Diffie-Hellman.
+    Dh(DhPublic),
 }
 
-/// How a key tells its curve.
+/// How a key tells its group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ParameterForm {
     /// By an object identifier.
@@ -39,7 +42,7 @@ pub enum PublicKeyError {
     /// The structure is malformed.
     #[error(transparent)]
     Malformed(#[from] LdsError),
-    /// Neither RSA nor elliptic curve.
+    /// Neither RSA nor elliptic curve nor Diffie-Hellman.
     #[error("public key algorithm {0} is not supported")]
     Algorithm(ObjectIdentifier),
     /// A named curve that is not supported.
@@ -48,6 +51,15 @@ pub enum PublicKeyError {
     /// Explicit parameters that equal no standardised curve in all their numbers.
     #[error("explicit curve parameters equal no standardised curve")]
     ExplicitParameters,
+    /// A number that names no standardised domain parameters.
+    #[error("there are no standardised domain parameters {0}")]
+    Standardised(u32),
+    /// A prime field or its generator is not acceptable.
+    #[error("prime field: {0}")]
+    PrimeField(DhError),
+    /// The number is not one of the group.
+    #[error("public key: {0}")]
+    Number(DhError),
     /// The point is not one of the curve.
     #[error("public key: {0}")]
     Point(#[from] CurveError),
@@ -63,6 +75,9 @@ impl ErrorCode for PublicKeyError {
             Self::Algorithm(_) => "public_key_algorithm_unsupported",
             Self::Curve(_) => "curve_unsupported",
             Self::ExplicitParameters => "explicit_parameters_unknown",
+            Self::Standardised(_) => "domain_parameters_unknown",
+            Self::PrimeField(_) => "prime_field_invalid",
+            Self::Number(_) => "public_key_number_invalid",
             Self::Point(_) => "public_key_point_invalid",
             Self::Rsa => "rsa_key_invalid",
         }
@@ -70,7 +85,7 @@ impl ErrorCode for PublicKeyError {
 }
 
 impl PublicKey {
-    /// Reads a SubjectPublicKeyInfo and says how it told its curve (named for RSA keys).
+    /// Reads a SubjectPublicKeyInfo and says how it told its group (named for RSA keys).
     ///
     /// # Errors
     /// [`PublicKeyError`]. Explicit parameters are taken only where every one of them, generator
@@ -85,11 +100,20 @@ impl PublicKey {
             RSA_ENCRYPTION | RSASSA_PSS => {
                 Ok((Self::Rsa(read_rsa(key.bits()?)?), ParameterForm::Named))
             }
-            EC_PUBLIC_KEY => {
-                let (curve, form) = read_curve(&algorithm.any()?)?;
-                Ok((Self::Ec(Point::from_uncompressed(curve, key.bits()?)?), form))
+            other => {
+                let (parameters, form) = domain_parameters::read(&other, &algorithm.any()?)?;
+                let key = match &parameters {
+                    DomainParameters::Ec(curve) => {
+                        Self::Ec(Point::from_uncompressed(*curve, key.bits()?)?)
+                    }
+                    DomainParameters::Dh(group) => {
+                        let number = Element::parse("DHPublicKey", key.bits()?)?;
+                        let number = number.positive_integer()?;
+                        Self::Dh(DhPublic::decode(group, number).map_err(PublicKeyError::Number)?)
+                    }
+                };
+                Ok((key, form))
             }
-            other => Err(PublicKeyError::Algorithm(other)),
         }
     }
 
@@ -98,12 +122,14 @@ impl PublicKey {
     pub fn to_spki_der(&self, form: ParameterForm) -> Vec<u8> {
         match self {
             Self::Ec(point) => {
-                let parameters = match form {
-                    ParameterForm::Named => write::oid(&point.curve().oid()),
-                    ParameterForm::Explicit => write_parameters(point.curve()),
-                };
-                let algorithm = write::sequence(&[&write::oid(&EC_PUBLIC_KEY), &parameters]);
+                let algorithm =
+                    encode_domain_parameters(&DomainParameters::Ec(point.curve()), form);
                 write::sequence(&[&algorithm, &write::bits(point.as_bytes())])
+            }
+            Self::Dh(value) => {
+                let group = DomainParameters::Dh(value.group().clone());
+                let algorithm = encode_domain_parameters(&group, form);
+                write::sequence(&[&algorithm, &write::bits(&self.key_bytes())])
             }
             Self::Rsa(key) => {
                 let algorithm = write::sequence(&[&write::oid(&RSA_ENCRYPTION), &[5, 0]]);
@@ -122,6 +148,7 @@ impl PublicKey {
     pub fn key_bytes(&self) -> Vec<u8> {
         match self {
             Self::Ec(point) => point.to_uncompressed(),
+            Self::Dh(value) => write::positive_integer(&value.to_bytes()),
             Self::Rsa(key) => write::sequence(&[
                 &write::positive_integer(&key.modulus()),
                 &write::positive_integer(&key.exponent()),
@@ -129,11 +156,12 @@ impl PublicKey {
         }
     }
 
-    /// What it is, for people: `RSA-2048`, `brainpoolP256r1`.
+    /// What it is, for people: `RSA-2048`, `brainpoolP256r1`, `DH MODP-2048-256`.
     #[must_use]
     pub fn description(&self) -> String {
         match self {
             Self::Ec(point) => point.curve().name().to_owned(),
+            Self::Dh(value) => format!("DH {}", value.group().name()),
             Self::Rsa(key) => format!("RSA-{}", key.bits()),
         }
     }
@@ -145,44 +173,4 @@ fn read_rsa(bytes: &[u8]) -> Result<RsaPublicKey, PublicKeyError> {
     let e = numbers.any()?.positive_integer()?;
     numbers.finish()?;
     RsaPublicKey::new(n, e).map_err(|_| PublicKeyError::Rsa)
-}
-
-fn read_curve(parameters: &Element<'_>) -> Result<(Curve, ParameterForm), PublicKeyError> {
-    if parameters.tag() == tag::OID {
-        let oid = parameters.oid()?;
-        let curve = Curve::from_oid(&oid).ok_or(PublicKeyError::Curve(oid))?;
-        return Ok((curve, ParameterForm::Named));
-    }
-    let mut children = parameters.expect(tag::SEQUENCE)?.children();
-    children.any()?.small_integer()?;
-    let mut field = children.tagged(tag::SEQUENCE)?.children();
-    if field.any()?.oid()? != PRIME_FIELD {
-        return Err(PublicKeyError::ExplicitParameters);
-    }
-    let p = field.any()?.positive_integer()?;
-    let mut curve = children.tagged(tag::SEQUENCE)?.children();
-    let a = curve.any()?.octets()?;
-    let b = curve.any()?.octets()?;
-    let generator = children.any()?.octets()?;
-    let n = children.any()?.positive_integer()?;
-    let cofactor = children.next_element()?.map(|h| h.positive_integer()).transpose()?;
-    let explicit = ExplicitParameters { p, a, b, generator, n, cofactor };
-    let curve = Curve::from_explicit(&explicit).ok_or(PublicKeyError::ExplicitParameters)?;
-    Ok((curve, ParameterForm::Explicit))
-}
-
-/// `ECParameters` of a curve (RFC 3279 §2.3.5).
-fn write_parameters(curve: Curve) -> Vec<u8> {
-    let p = curve.parameters();
-    let field = write::sequence(&[&write::oid(&PRIME_FIELD), &write::positive_integer(p.p)]);
-    let equation = write::sequence(&[&write::octets(p.a), &write::octets(p.b)]);
-    let generator = Point::generator(curve);
-    write::sequence(&[
-        &write::integer(1),
-        &field,
-        &equation,
-        &write::octets(generator.as_bytes()),
-        &write::positive_integer(p.n),
-        &write::integer(1),
-    ])
 }

@@ -1,4 +1,5 @@
 use super::*;
+use cancuoc_primitives::group::{DomainParameters, GroupSecret, PublicElement};
 use hex_literal::hex;
 use proptest::prelude::*;
 
@@ -174,6 +175,7 @@ fn an_rsa_key_under_an_ecdsa_algorithm_is_refused() {
     let algorithm = match key {
         PublicKey::Rsa(_) => SignatureAlgorithm::Ecdsa(HashAlgorithm::Sha256),
         PublicKey::Ec(_) => SignatureAlgorithm::RsaPkcs1(HashAlgorithm::Sha256),
+        PublicKey::Dh(_) => panic!("certificates have no such keys"),
     };
     assert_eq!(algorithm.verify(&key, b"", &[0; 128]), Err(SignatureFault::KeyMismatch));
 }
@@ -269,4 +271,52 @@ proptest! {
         let _ = AtrInfo::decode(&mutate(COM, &changes, cut));
         let _ = Dir::decode(&mutate(COM, &changes, cut));
     }
+}
+
+#[test]
+fn reads_back_diffie_hellman_keys_in_both_forms() {
+    for id in 0..=2 {
+        let parameters = DomainParameters::standardised(id).unwrap();
+        let secret = GroupSecret::from_bytes(&parameters, &[0, 5]).unwrap();
+        let PublicElement::Dh(value) = secret.public_element() else { panic!("a prime field") };
+        let key = PublicKey::Dh(value);
+        for form in [ParameterForm::Named, ParameterForm::Explicit] {
+            let spki = key.to_spki_der(form);
+            assert_eq!(PublicKey::from_spki_der(&spki), Ok((key.clone(), form)));
+        }
+    }
+}
+
+#[test]
+fn refuses_a_diffie_hellman_key_outside_of_its_group() {
+    let parameters = DomainParameters::standardised(0).unwrap();
+    let algorithm = encode_domain_parameters(&parameters, ParameterForm::Explicit);
+    // 1 is neutral; 5 is below the prime, but not in the subgroup.
+    for number in [1, 5] {
+        let key = write::bits(&write::integer(number));
+        let spki = write::sequence(&[&algorithm, &key]);
+        let error = PublicKey::from_spki_der(&spki).unwrap_err();
+        assert!(matches!(error, PublicKeyError::Number(_)), "{number}: {error}");
+    }
+}
+
+#[test]
+fn reads_diffie_hellman_keys_that_openssl_writes() {
+    let make = |algorithm: &str, option: &str| {
+        let command = format!(
+            "openssl genpkey -algorithm {algorithm} -pkeyopt {option} | \
+             openssl pkey -pubout -outform DER"
+        );
+        let key = std::process::Command::new("sh").args(["-c", &command]).output().unwrap();
+        assert!(key.status.success(), "{}", String::from_utf8_lossy(&key.stderr));
+        PublicKey::from_spki_der(&key.stdout).unwrap()
+    };
+    for (option, name) in [("1", "MODP-1024-160"), ("2", "MODP-2048-224"), ("3", "MODP-2048-256")] {
+        let option = format!("dh_rfc5114:{option}");
+        let (key, form) = make("DHX", &option);
+        assert_eq!((key.description(), form), (format!("DH {name}"), ParameterForm::Explicit));
+    }
+    // dhKeyAgreement, with a safe prime.
+    let (key, _) = make("DH", "group:ffdhe2048");
+    assert!(matches!(key, PublicKey::Dh(value) if value.group().bits() == 2048));
 }

@@ -105,6 +105,7 @@ impl ActiveAuthenticationEvidence {
                     .map_err(|_| ActiveAuthenticationError::Signature)?;
                 Ok(hash)
             }
+            PublicKey::Dh(_) => Err(ActiveAuthenticationError::UnknownAlgorithm),
         }
     }
 }
@@ -140,6 +141,10 @@ pub fn authenticate_actively<T: CardTransport>(
     let length = match key {
         PublicKey::Ec(point) => 2 * point.curve().order_len(),
         PublicKey::Rsa(key) => key.modulus().len(),
+        PublicKey::Dh(_) => {
+            let what = "Active Authentication with a Diffie-Hellman key".to_owned();
+            return Err(TerminalError::Unsupported { what });
+        }
     };
     let room = match session.secure_messaging() {
         Some(sm) => max_protected_data(sm.cipher().block_len()),

@@ -32,6 +32,7 @@ pub fn compress_public_key(key: &PublicElement) -> Vec<u8> {
 pub fn group_element(key: &PublicKey) -> Option<PublicElement> {
     match key {
         PublicKey::Ec(point) => Some(PublicElement::Ec(point.clone())),
+        PublicKey::Dh(value) => Some(PublicElement::Dh(value.clone())),
         PublicKey::Rsa(_) => None,
     }
 }

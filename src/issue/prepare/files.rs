@@ -13,9 +13,9 @@ use crate::issue::image::{ActiveAuthenticationKey, ChipAuthenticationKey, ChipKe
 use crate::issue::record::{Portrait, Record};
 use crate::lds::{
     AtrInfo, BiometricTemplate, ChipAuthenticationInfo, ChipAuthenticationPublicKeyInfo, Com, Dg2,
-    DgNumber, Dir, Element, KeyAgreement, LDS1_AID, Mapping, PaceDomainParameterInfo, PaceInfo,
+    DgNumber, Dir, KeyAgreement, LDS1_AID, Mapping, PaceDomainParameterInfo, PaceInfo,
     PaceProtocol, ParameterForm, PublicKey, SecurityInfoKind, SecurityInfos, encode_dg1,
-    encode_dg14, encode_dg15,
+    encode_dg14, encode_dg15, encode_domain_parameters,
 };
 
 /// Data groups by number, in ascending order.
@@ -57,17 +57,16 @@ pub(super) fn security_infos(
         }
     }
     let keys = |wanted: fn(&ChipKeyUse) -> bool| {
-        let keys = ca_keys.iter().filter(|key| wanted(&key.uses)).map(public_key_info);
-        keys.collect::<Result<Vec<_>, _>>()
+        ca_keys.iter().filter(move |key| wanted(&key.uses)).map(public_key_info)
     };
     let mut signed = open.clone();
-    signed.extend(keys(|uses| uses.chip_authentication)?);
+    signed.extend(keys(|uses| uses.chip_authentication));
     // With RSA the signature tells its hash itself (ICAO 9303-11 §6.1.2.3).
     if let Some(ActiveAuthenticationKey::Ecdsa { hash, .. }) = aa_key {
         let algorithm = ecdsa_plain(*hash);
         signed.push(SecurityInfoKind::ActiveAuthentication { algorithm, version: 1 });
     }
-    let card_security = open.iter().cloned().chain(keys(|uses| uses.pace_cam)?);
+    let card_security = open.iter().cloned().chain(keys(|uses| uses.pace_cam));
     Ok(Infos {
         card_security: mapped.then(|| SecurityInfos::from_kinds(card_security)),
         card_access: SecurityInfos::from_kinds(open),
@@ -75,28 +74,23 @@ pub(super) fn security_infos(
     })
 }
 
-fn public_key_info(key: &ChipAuthenticationKey) -> Result<SecurityInfoKind, PrepareError> {
+fn public_key_info(key: &ChipAuthenticationKey) -> SecurityInfoKind {
     let public = key.key.public_element();
     let ec = key.key.domain_parameters().is_ec();
-    Ok(SecurityInfoKind::ChipAuthenticationPublicKey(ChipAuthenticationPublicKeyInfo {
+    SecurityInfoKind::ChipAuthenticationPublicKey(ChipAuthenticationPublicKeyInfo {
         agreement: if ec { KeyAgreement::Ecdh } else { KeyAgreement::Dh },
-        spki: spki(public)?,
+        spki: spki(public),
         key_id: key.key_id.clone(),
-    }))
+    })
 }
 
 /// Standardised parameters by all their numbers, under the card's own identifier.
 fn domain_parameter_info(
     own: &DomainParameterProfile,
 ) -> Result<PaceDomainParameterInfo, PrepareError> {
-    let failed = |_| PrepareError::Profile { what: "access.domain_parameters" };
     let parameters = DomainParameters::standardised(own.parameter)
         .ok_or(PrepareError::Profile { what: "access.domain_parameters" })?;
-    // The AlgorithmIdentifier of a key over them.
-    let spki = spki(parameters.generator())?;
-    let algorithm = Element::parse("SubjectPublicKeyInfo", &spki)
-        .and_then(|spki| Ok(spki.children().any()?.raw().to_vec()))
-        .map_err(failed)?;
+    let algorithm = encode_domain_parameters(&parameters, ParameterForm::Explicit);
     PaceDomainParameterInfo::new(&own.protocol, algorithm, Some(own.id.into()))
         .ok_or(PrepareError::Profile { what: "access.domain_parameters" })
 }
@@ -125,13 +119,12 @@ fn chip_authentication_info(
 }
 
 /// By explicit parameters, as cards carry it (ICAO 9303-11 §6.2.2).
-fn spki(public: PublicElement) -> Result<Vec<u8>, PrepareError> {
-    match public {
-        PublicElement::Ec(point) => Ok(PublicKey::Ec(point).to_spki_der(ParameterForm::Explicit)),
-        PublicElement::Dh(_) => {
-            Err(PrepareError::Profile { what: "chip_authentication over a prime field" })
-        }
-    }
+fn spki(public: PublicElement) -> Vec<u8> {
+    let key = match public {
+        PublicElement::Ec(point) => PublicKey::Ec(point),
+        PublicElement::Dh(value) => PublicKey::Dh(value),
+    };
+    key.to_spki_der(ParameterForm::Explicit)
 }
 
 /// ecdsa-plain-SHA… (BSI TR-03111 §5.2.1.1).

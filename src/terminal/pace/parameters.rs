@@ -6,7 +6,10 @@ use std::sync::Arc;
 use cancuoc_primitives::group::DomainParameters;
 
 use super::integrated_mapping;
-use crate::lds::{KeyAgreement, Mapping, PaceInfo, PaceProtocol, SecurityInfos};
+use crate::lds::{
+    KeyAgreement, Mapping, PaceInfo, PaceProtocol, SecurityInfoKind, SecurityInfos,
+    decode_domain_parameters,
+};
 use crate::terminal::TerminalError;
 use crate::terminal::strength::{cipher_strength, group_strength};
 
@@ -145,11 +148,24 @@ impl PaceParameters {
     }
 }
 
-/// The domain parameters that a PACEInfo names.
+/// The domain parameters that a PACEInfo names: standardised ones by their number, or those of the
+/// only PACEDomainParameterInfo with its identifier, if they equal standardised ones.
 fn domain_parameters(infos: &SecurityInfos, info: &PaceInfo) -> Option<DomainParameters> {
-    let _ = infos;
-    let id = info.parameter_id.and_then(|id| u8::try_from(id).ok())?;
-    DomainParameters::standardised(id)
+    let number = info.parameter_id.and_then(|id| u8::try_from(id).ok());
+    if let Some(known) = number.and_then(DomainParameters::standardised) {
+        return Some(known);
+    }
+    let mut explicit = infos.infos.iter().filter_map(|other| match &other.kind {
+        SecurityInfoKind::PaceDomainParameters(own) => {
+            let fits =
+                own.parameter_id == info.parameter_id && own.agreement == info.protocol.agreement;
+            fits.then_some(&own.parameters)
+        }
+        _ => None,
+    });
+    let (own, None) = (explicit.next()?, explicit.next()) else { return None };
+    let (group, _) = decode_domain_parameters(own).ok()?;
+    group.id().is_some().then_some(group)
 }
 
 #[cfg(test)]

@@ -136,3 +136,40 @@ fn names_no_variant_where_none_is_announced() {
     let error = PaceParameters::select(&SecurityInfos::default()).unwrap_err();
     assert!(matches!(error, TerminalError::PaceNotOffered { .. }));
 }
+
+/// A PACEDomainParameterInfo with all numbers of a standardised group.
+fn explicit(protocol: &str, id: u32, group: u8) -> SecurityInfoKind {
+    let group = DomainParameters::standardised(group).unwrap();
+    let parameters =
+        crate::lds::encode_domain_parameters(&group, crate::lds::ParameterForm::Explicit);
+    let protocol = const_oid::ObjectIdentifier::new_unwrap(protocol);
+    let info = crate::lds::PaceDomainParameterInfo::new(&protocol, parameters, Some(id));
+    SecurityInfoKind::PaceDomainParameters(info.unwrap())
+}
+
+#[test]
+fn takes_explicit_domain_parameters_that_equal_standardised_ones() {
+    let found = select([
+        ecdh(Mapping::Generic, Aes128, 32),
+        explicit("0.4.0.127.0.7.2.2.4.2", 32, 16),
+        explicit("0.4.0.127.0.7.2.2.4.2", 33, 12),
+    ]);
+    assert_eq!((found.domain.id(), found.parameter_id), (Some(16), Some(32)));
+    let found =
+        select([dh(Mapping::Generic, Aes128, 40), explicit("0.4.0.127.0.7.2.2.4.1", 40, 1)]);
+    assert_eq!(found.domain.id(), Some(1));
+}
+
+#[test]
+fn takes_no_explicit_domain_parameters_that_are_ambiguous_or_of_the_other_kind() {
+    let pace = || ecdh(Mapping::Generic, Aes128, 32);
+    let (curve, prime) = ("0.4.0.127.0.7.2.2.4.2", "0.4.0.127.0.7.2.2.4.1");
+    for infos in [
+        vec![pace(), explicit(curve, 32, 16), explicit(curve, 32, 12)],
+        vec![pace(), explicit(prime, 32, 2)],
+        vec![pace(), explicit(curve, 33, 16)],
+    ] {
+        let error = PaceParameters::select(&SecurityInfos::from_kinds(infos)).unwrap_err();
+        assert!(matches!(error, TerminalError::Unsupported { .. }), "{error}");
+    }
+}
