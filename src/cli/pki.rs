@@ -1,5 +1,12 @@
 //! `pki`: certificates of test and small issuers.
 
+mod answer;
+mod cv;
+mod cvca;
+mod dv;
+mod is;
+mod options;
+
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
@@ -27,6 +34,9 @@ enum Command {
     Csca(CscaArguments),
     Ds(DsArguments),
     Crl(CrlArguments),
+    Cvca(cvca::Arguments),
+    Dv(dv::Arguments),
+    Is(is::Arguments),
 }
 
 /// Make a country signing CA: csca.key, csca.crt and a first revocation list.
@@ -129,6 +139,9 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<ExitStatus
         Command::Csca(arguments) => csca(context, arguments),
         Command::Ds(arguments) => ds(context, arguments),
         Command::Crl(arguments) => crl(context, arguments),
+        Command::Cvca(arguments) => cvca::run(context, arguments),
+        Command::Dv(arguments) => dv::run(context, arguments),
+        Command::Is(arguments) => is::run(context, arguments),
     }
 }
 

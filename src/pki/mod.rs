@@ -3,6 +3,7 @@
 
 mod certificate;
 mod crl;
+pub mod cv;
 mod directory;
 mod key;
 mod profile;
