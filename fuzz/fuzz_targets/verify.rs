@@ -4,7 +4,7 @@
 
 use cancuoc::lds::{DgNumber, FileId};
 use cancuoc::trust::TrustStore;
-use cancuoc::verify::{ChipEvidence, DocumentFiles, Expected, Inspection, Verdict, inspect};
+use cancuoc::verify::{ChipEvidence, DocumentFiles, Expected, Inspection, Policy, Verdict, inspect};
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| {
     let mut document = DocumentFiles::default();
@@ -20,7 +20,8 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
         rest = next;
     }
     let (trust, expected) = (TrustStore::default(), Expected::default());
-    let inspection = Inspection { trust: &trust, now: jiff::Timestamp::UNIX_EPOCH, expected: &expected };
+    let (now, policy) = (jiff::Timestamp::UNIX_EPOCH, Policy::strict());
+    let inspection = Inspection { trust: &trust, now, expected: &expected, policy };
     let report = inspect(&document, &ChipEvidence::default(), &inspection);
     assert_ne!(report.verdict(), Verdict::Genuine);
 });

@@ -10,12 +10,16 @@ use super::terminal_credentials::TerminalOptions;
 use super::{Context, ExitStatus, Failure, output, picture, read};
 use crate::biometrics;
 use crate::document::CardProfile;
+use crate::document::dg13::FieldKind;
 use crate::lds::{DgNumber, FileId};
-use crate::terminal::{ChipReading, FileRead, Proof, ReadOptions};
+use crate::terminal::pace::PaceFilter;
+use crate::terminal::{
+    AccessPlan, AccessPolicy, ChipReading, FileRead, Proof, ReadOptions, TerminalError,
+};
 use crate::trust::TrustStore;
 use crate::verify::{
-    AccessOutcome, Check, ChipEvidence, ChipOutcome, DocumentFiles, Expected, Inspection, Report,
-    Verdict, inspect,
+    AccessOutcome, Check, ChipEvidence, ChipOutcome, DocumentFiles, Expected, Inspection, Policy,
+    PolicyError, Report, Verdict, inspect,
 };
 
 /// Is this card genuine? The whole inspection procedure and a verdict with reasons.
@@ -24,6 +28,7 @@ use crate::verify::{
     cancuoc verify --can - --trust csca/           asks for the CAN\n  \
     cancuoc verify --qr file:qr.txt --trust csca/ --json\n  \
     cancuoc verify --pin - --can file:can.txt --trust csca/    asks for the PIN, resumes it with the CAN\n  \
+    cancuoc verify --mrz - --trust csca/ --policy standard --allow-bac    a passport without PACE\n  \
     cancuoc verify --files card/ --trust csca/     files saved by cancuoc read: never 'genuine'\n\n\
     Exit codes: 0 genuine, 1 not genuine, 3 inconclusive, 4 no card or reader, 5 the card refused.")]
 pub(super) struct Arguments {
@@ -37,6 +42,9 @@ pub(super) struct Arguments {
     /// Verify files that cancuoc read saved, instead of a card: the chip is then not asked.
     #[arg(long, value_name = "DIR")]
     files: Option<PathBuf>,
+    /// What is accepted: strict, standard, or a file with a policy.
+    #[arg(long, value_name = "NAME|FILE", default_value = "strict")]
+    policy: String,
 }
 
 pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<ExitStatus, Failure> {
@@ -48,11 +56,13 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<ExitStatus
     for (path, problem) in &trust.problems {
         tracing::warn!("{}: {problem}", path.display());
     }
+    let policy = policy(&arguments.policy)?;
     let mut expected = Expected::default();
     let (files, chip, reading) = match &arguments.files {
         Some(folder) => (load(folder)?, ChipEvidence::default(), None),
         None => {
-            let access = arguments.access.resolve(context)?;
+            let mut access = arguments.access.resolve(context)?;
+            restrict(&mut access.plan, &policy)?;
             expected.mrz = access.mrz;
             expected.qr = access.qr;
             let terminal = arguments.terminal.resolve(context)?;
@@ -63,15 +73,59 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<ExitStatus
     };
     let start = std::time::Instant::now();
     let now = jiff::Timestamp::now();
-    let report = inspect(&files, &chip, &Inspection { trust: &trust, now, expected: &expected });
-    let result = Outcome { report, reading, verify_micros: start.elapsed().as_micros() as u64 };
+    let inspection = Inspection { trust: &trust, now, expected: &expected, policy: &policy };
+    let report = inspect(&files, &chip, &inspection);
+    let policy = policy.name.clone();
+    let result =
+        Outcome { report, policy, reading, verify_micros: start.elapsed().as_micros() as u64 };
     result.print(context)?;
     Ok(result.exit())
+}
+
+/// A built-in policy by its name, or one in a file.
+fn policy(name: &str) -> Result<Policy, Failure> {
+    let bad = |e: &PolicyError| Failure::from_error(ExitStatus::BadInput, e);
+    let error = match Policy::builtin(name) {
+        Ok(policy) => return Ok(policy.clone()),
+        Err(error) => error,
+    };
+    let path = Path::new(name);
+    match read_limited(path) {
+        Ok(source) => Policy::from_toml(&source).map_err(|e| bad(&e)),
+        // A name without a dot or slash was no file name.
+        Err(_) if !name.contains(['.', '/']) => Err(bad(&error)),
+        Err(error) => Err(Failure::file(path, &error)),
+    }
+}
+
+fn read_limited(path: &Path) -> std::io::Result<String> {
+    use std::io::Read;
+    let mut source = String::new();
+    std::fs::File::open(path)?.take(MAX_POLICY).read_to_string(&mut source)?;
+    Ok(source)
+}
+
+/// Largest policy that is read, in bytes; the parser refuses less.
+const MAX_POLICY: u64 = 1 << 20;
+
+/// What the policy forbids is not used to open the card either.
+fn restrict(plan: &mut AccessPlan, policy: &Policy) -> Result<(), Failure> {
+    if plan.policy != AccessPolicy::Pace && policy.bac().is_err() {
+        let failure = Failure::new(ExitStatus::Usage, "policy_forbids_bac", &policy.name);
+        return Err(failure.with("policy", &policy.name));
+    }
+    let policy = policy.clone();
+    plan.pace.filter = Some(PaceFilter::new(move |info, domain| {
+        let accepted = policy.pace(info.protocol, domain);
+        accepted.map_err(|refusal| format!("{}: {}", refusal.code, refusal.found))
+    }));
+    Ok(())
 }
 
 /// The result of an inspection, to be shown.
 pub(super) struct Outcome {
     pub report: Report,
+    pub policy: String,
     pub reading: Option<ChipReading>,
     pub verify_micros: u64,
 }
@@ -87,16 +141,20 @@ pub(super) fn verify_card(
     let reading = read::read_card(context, card, plan, &wanted)?;
     let start = std::time::Instant::now();
     let expected = Expected::default();
-    let inspection = Inspection { trust, now: jiff::Timestamp::now(), expected: &expected };
+    let policy = Policy::strict();
+    let now = jiff::Timestamp::now();
+    let inspection = Inspection { trust, now, expected: &expected, policy };
     let report = inspect(&document_files(&reading), &chip_evidence(&reading), &inspection);
     let verify_micros = start.elapsed().as_micros() as u64;
-    Ok(Outcome { report, reading: Some(reading), verify_micros })
+    let policy = policy.name.clone();
+    Ok(Outcome { report, policy, reading: Some(reading), verify_micros })
 }
 
 /// The files of a reading as the inspection wants them.
 fn document_files(reading: &ChipReading) -> DocumentFiles {
     let mut files = DocumentFiles {
         card_access: reading.access.card_access.clone(),
+        card_security: reading.card_security.clone(),
         ..DocumentFiles::default()
     };
     for file in &reading.files {
@@ -116,6 +174,9 @@ fn chip_evidence(reading: &ChipReading) -> ChipEvidence {
     fn outcome<E: Clone>(proof: &Proof<E>) -> ChipOutcome<E> {
         match proof {
             Proof::NotTried | Proof::NotOffered => ChipOutcome::NotTried,
+            Proof::Failed(TerminalError::Unsupported { what }) => {
+                ChipOutcome::Unsupported(what.clone())
+            }
             Proof::Failed(error) => ChipOutcome::Refused(error.to_string()),
             Proof::Answered(evidence) => ChipOutcome::Answered(evidence.clone()),
         }
@@ -123,14 +184,13 @@ fn chip_evidence(reading: &ChipReading) -> ChipEvidence {
     let access = &reading.access;
     ChipEvidence {
         access: Some(AccessOutcome {
-            protocol: access.protocol.to_owned(),
-            mapping: access.mapping.map(ToOwned::to_owned),
-            domain: access.domain.map(ToOwned::to_owned),
+            pace: access.pace.clone(),
             cipher: access.cipher.to_owned(),
             password: access.password.to_owned(),
             downgraded: access.downgraded,
         }),
         chip_authentication: outcome(&reading.chip_authentication),
+        chip_authentication_mapping: access.chip_authentication_mapping.clone(),
         active_authentication: outcome(&reading.active_authentication),
     }
 }
@@ -140,11 +200,12 @@ fn load(folder: &Path) -> Result<DocumentFiles, Failure> {
     let mut files = DocumentFiles::default();
     let groups = DgNumber::all().map(DgNumber::file);
     for file in groups.chain([FileId::COM, FileId::SOD]) {
-        if let Some(bytes) = load_file(folder, file)? {
+        if let Some(bytes) = load_file(folder, &read::file_name(file))? {
             files.files.insert(file, bytes);
         }
     }
-    files.card_access = load_file(folder, FileId::CARD_ACCESS)?;
+    files.card_access = load_file(folder, &read::file_name(FileId::CARD_ACCESS))?;
+    files.card_security = load_file(folder, read::CARD_SECURITY)?;
     if files.files.is_empty() {
         return Err(Failure::file(folder, &std::io::ErrorKind::NotFound.into()));
     }
@@ -153,9 +214,9 @@ fn load(folder: &Path) -> Result<DocumentFiles, Failure> {
     Ok(files)
 }
 
-fn load_file(folder: &Path, file: FileId) -> Result<Option<Vec<u8>>, Failure> {
+fn load_file(folder: &Path, name: &str) -> Result<Option<Vec<u8>>, Failure> {
     use std::io::Read;
-    let path = folder.join(read::file_name(file));
+    let path = folder.join(name);
     let mut bytes = Vec::new();
     match std::fs::File::open(&path).and_then(|f| f.take(4 << 20).read_to_end(&mut bytes)) {
         Ok(_) => Ok(Some(bytes)),
@@ -185,6 +246,7 @@ impl Outcome {
         let mut document = json!({
             "schema": "cancuoc.verify/1",
             "verdict": self.report.verdict().as_str(),
+            "policy": self.policy,
             "checks": checks,
         });
         if let Some(reading) = &self.reading {
@@ -248,9 +310,17 @@ fn print_holder(context: &Context, reading: &ChipReading) -> Result<(), Failure>
     if let Some(dg13) = read::dg13(reading) {
         let view = dg13.view(&profile.dg13);
         for field in &profile.dg13.fields {
-            if let Some(value) = view.text(&field.name) {
-                let label = context.text(&format!("field.{}", field.name), &[]);
-                output::line(&format!("{label}: {value}"))?;
+            let shown = match field.kind {
+                FieldKind::Parents => view.parents().map_or_else(Vec::new, |parents| {
+                    vec![("father", parents.father), ("mother", parents.mother)]
+                }),
+                _ => vec![(field.name.as_str(), view.state(&field.name))],
+            };
+            for (name, state) in shown {
+                if let Some(value) = state.non_empty() {
+                    let label = context.text(&format!("field.{name}"), &[]);
+                    output::line(&format!("{label}: {value}"))?;
+                }
             }
         }
     } else if let Some(mrz) = read::mrz(reading) {
@@ -267,8 +337,9 @@ fn print_checks(context: &Context, checks: &[Check]) -> Result<(), Failure> {
     let mut table = output::table(&header);
     for check in checks {
         let name = context.text(&format!("check_name.{}", check.id.as_str()), &[]);
-        let status = context.text(&format!("check_status.{}", check.status_name()), &[]);
-        let color = match check.status_name() {
+        let shown = if check.is_warning() { "warning" } else { check.status_name() };
+        let status = context.text(&format!("check_status.{shown}"), &[]);
+        let color = match shown {
             "passed" => comfy_table::Color::Green,
             "failed" => comfy_table::Color::Red,
             _ => comfy_table::Color::Yellow,
@@ -290,10 +361,11 @@ fn print_verdict(context: &Context, report: &Report) -> Result<(), Failure> {
     let style = color.on_default().bold();
     let text = context.text(&format!("verdict.{}", verdict.as_str()), &[]);
     output::line(&format!("\n{style}{text}{style:#}"))?;
-    for check in report.checks.iter().filter(|c| !c.has_passed()) {
-        let hint = super::text::find(context.lang, &format!("check_hint.{}", check.code), &[]);
+    for check in report.checks.iter().filter(|c| !c.has_passed() || c.is_warning()) {
+        let key = if check.code.starts_with("policy_") { "policy" } else { check.code };
+        let hint = super::text::find(context.lang, &format!("check_hint.{key}"), &[]);
         // A check that is merely skipped is of interest only where the verdict hangs on it.
-        if let Some(hint) = hint.filter(|_| verdict != Verdict::Genuine || check.has_failed()) {
+        if let Some(hint) = hint.filter(|_| verdict != Verdict::Genuine || check.is_warning()) {
             output::line(&format!("  → {}: {}", message(context, check), hint))?;
         }
     }

@@ -109,6 +109,9 @@ pub struct AccessOutcome {
     pub recovery: Option<PinRecovery>,
     /// BAC was used because the card offered no PACE.
     pub downgraded: bool,
+    /// The variant of PACE that ran, for a policy; none for BAC.
+    #[serde(skip)]
+    pub pace: Option<PaceParameters>,
     /// EF.CardAccess as read, for comparison with DG14; none where it was not read or is absent.
     #[serde(skip)]
     pub card_access: Option<Vec<u8>>,
@@ -223,6 +226,7 @@ fn open_with_pace<T: CardTransport>(
         tries_left: result.tries_left,
         recovery,
         downgraded: false,
+        pace: Some(parameters.clone()),
         card_access: None,
         card_security: None,
         chip_authentication_mapping: result.chip_authentication_mapping,
@@ -308,6 +312,7 @@ fn open_with_bac<T: CardTransport>(
         tries_left: None,
         recovery: None,
         downgraded,
+        pace: None,
         card_access,
         card_security: None,
         chip_authentication_mapping: None,

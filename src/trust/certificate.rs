@@ -156,7 +156,7 @@ pub fn country_of(name: &Name) -> Option<String> {
 }
 
 /// `YYYYMMDDHHMMSSZ`.
-pub(crate) fn generalized_time(bytes: &[u8]) -> Option<Timestamp> {
+fn generalized_time(bytes: &[u8]) -> Option<Timestamp> {
     let text = std::str::from_utf8(bytes).ok()?;
     let civil = jiff::civil::DateTime::strptime("%Y%m%d%H%M%SZ", text).ok()?;
     jiff::tz::TimeZone::UTC.to_timestamp(civil).ok()

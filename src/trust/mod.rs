@@ -5,7 +5,6 @@ mod crl;
 
 use std::path::{Path, PathBuf};
 
-pub(crate) use certificate::generalized_time;
 pub use certificate::{X509, X509Error, country_of};
 pub use crl::Crl;
 

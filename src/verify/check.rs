@@ -9,15 +9,19 @@ pub enum CheckId {
     AccessPace,
     AccessBac,
     ChipCa,
+    ChipPaceCam,
     ChipAa,
+    TerminalTa,
     PaSodStructure,
     PaSodSignature,
     PaDsCertificate,
     PaChain,
     PaRevocation,
     PaHashes,
+    PaCardSecurity,
     ConsistencyComSod,
     ConsistencyCardAccessDg14,
+    ConsistencyCardSecurity,
     ConsistencyDg1Dg13,
     ConsistencyMrz,
     ConsistencyQr,
@@ -33,15 +37,19 @@ impl CheckId {
             Self::AccessPace => "access.pace",
             Self::AccessBac => "access.bac",
             Self::ChipCa => "chip.ca",
+            Self::ChipPaceCam => "chip.pace_cam",
             Self::ChipAa => "chip.aa",
+            Self::TerminalTa => "terminal.ta",
             Self::PaSodStructure => "pa.sod_structure",
             Self::PaSodSignature => "pa.sod_signature",
             Self::PaDsCertificate => "pa.ds_certificate",
             Self::PaChain => "pa.chain",
             Self::PaRevocation => "pa.revocation",
             Self::PaHashes => "pa.hashes",
+            Self::PaCardSecurity => "pa.card_security",
             Self::ConsistencyComSod => "consistency.com_sod",
             Self::ConsistencyCardAccessDg14 => "consistency.cardaccess_dg14",
+            Self::ConsistencyCardSecurity => "consistency.card_security",
             Self::ConsistencyDg1Dg13 => "consistency.dg1_dg13",
             Self::ConsistencyMrz => "consistency.mrz",
             Self::ConsistencyQr => "consistency.qr",
@@ -107,6 +115,22 @@ impl Check {
         Self { id, status: Status::Failed(evidence), code }
     }
 
+    /// A check that does not hold, with the facts of one that did.
+    #[must_use]
+    pub(super) const fn failed_with(
+        id: CheckId,
+        code: &'static str,
+        detail: Map<String, Value>,
+    ) -> Self {
+        Self { id, status: Status::Failed(Evidence(detail)), code }
+    }
+
+    /// A check that holds, but says something that whoever looks should know.
+    #[must_use]
+    pub fn warned(id: CheckId, code: &'static str, evidence: Evidence) -> Self {
+        Self { id, status: Status::Passed(evidence.and("warning", true)), code }
+    }
+
     /// A check that could not be made.
     #[must_use]
     pub fn skipped(id: CheckId, code: &'static str) -> Self {
@@ -135,6 +159,12 @@ impl Check {
     #[must_use]
     pub const fn has_failed(&self) -> bool {
         matches!(self.status, Status::Failed(_))
+    }
+
+    /// Whether it holds with a reservation, which its code names.
+    #[must_use]
+    pub fn is_warning(&self) -> bool {
+        self.has_passed() && self.code != "ok"
     }
 
     /// Name of the status in JSON.
@@ -181,6 +211,15 @@ pub enum Verdict {
     Inconclusive,
 }
 
+/// What `genuine` takes besides Passive Authentication up to an anchor, by the policy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Requirements {
+    /// Proofs that the chip is no copy, one of which is needed.
+    pub one_of: Vec<CheckId>,
+    /// Checks that are needed each.
+    pub all: Vec<CheckId>,
+}
+
 impl Verdict {
     /// Passive Authentication up to an anchor, which `genuine` needs.
     const REQUIRED: [CheckId; 5] = [
@@ -190,17 +229,19 @@ impl Verdict {
         CheckId::PaChain,
         CheckId::PaHashes,
     ];
-    /// Proofs that the chip is no copy, one of which `genuine` needs.
-    const CHIP: [CheckId; 2] = [CheckId::ChipCa, CheckId::ChipAa];
+    /// Proofs that the chip is no copy, one of which `genuine` needs whatever the policy says.
+    const CHIP: [CheckId; 3] = [CheckId::ChipCa, CheckId::ChipPaceCam, CheckId::ChipAa];
 
     /// Computes the verdict. Integrity alone never proves that the chip is not a copy.
     #[must_use]
-    pub fn of(checks: &[Check]) -> Self {
+    pub fn of(checks: &[Check], requirements: &Requirements) -> Self {
         if checks.iter().any(Check::has_failed) {
             return Self::Forged;
         }
         let passed = |id: &CheckId| checks.iter().any(|c| c.id == *id && c.has_passed());
-        if Self::REQUIRED.iter().all(passed) && Self::CHIP.iter().any(passed) {
+        let chip = |id: &CheckId| Self::CHIP.contains(id) && passed(id);
+        let signed = Self::REQUIRED.iter().all(passed) && requirements.all.iter().all(passed);
+        if signed && requirements.one_of.iter().any(chip) {
             Self::Genuine
         } else {
             Self::Inconclusive

@@ -1,25 +1,25 @@
 //! What the chip itself answered: access control and the proofs that it is no copy.
 
+mod active_authentication;
+mod chip_authentication;
+mod mapping;
+
 use super::passive_authentication::PassiveAuthentication;
-use super::{Check, CheckId, DocumentFiles, Evidence};
-use crate::error::ErrorCode;
-use crate::lds::{DgNumber, PublicKey, SecurityInfos, decode_dg15, security_infos_of_dg14};
+use super::{Check, CheckId, DocumentFiles, Evidence, Policy};
+use crate::lds::{CardSecurity, DgNumber, security_infos_of_dg14};
 use crate::terminal::active_authentication::ActiveAuthenticationEvidence;
 use crate::terminal::chip_authentication::ChipAuthenticationEvidence;
-use crate::terminal::public_key::group_element;
+use crate::terminal::pace::ChipAuthenticationMappingEvidence;
+use crate::terminal::pace::PaceParameters;
 
 /// How the chip was opened.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AccessOutcome {
-    /// `PACE` or `BAC`.
-    pub protocol: String,
-    /// `GM`, for PACE.
-    pub mapping: Option<String>,
-    /// Curve, for PACE.
-    pub domain: Option<String>,
+    /// The variant of PACE; `None` for BAC.
+    pub pace: Option<PaceParameters>,
     /// Cipher of the session.
     pub cipher: String,
-    /// `CAN` or `MRZ`.
+    /// `CAN`, `MRZ`, `PIN` or `PUK`.
     pub password: String,
     /// BAC was used because the card offered no PACE.
     pub downgraded: bool,
@@ -35,6 +35,8 @@ pub enum ChipOutcome<T> {
     Answered(T),
     /// The chip refused or gave up: with what it said.
     Refused(String),
+    /// The chip has only variants that the terminal does not know: which.
+    Unsupported(String),
 }
 
 /// All that came from the chip besides its files.
@@ -44,113 +46,66 @@ pub struct ChipEvidence {
     pub access: Option<AccessOutcome>,
     /// Chip Authentication.
     pub chip_authentication: ChipOutcome<ChipAuthenticationEvidence>,
+    /// PACE with Chip Authentication Mapping, where that was used.
+    pub chip_authentication_mapping: Option<ChipAuthenticationMappingEvidence>,
     /// Active Authentication.
     pub active_authentication: ChipOutcome<ActiveAuthenticationEvidence>,
 }
 
 impl ChipEvidence {
-    /// Whether the card offered no PACE and was opened by BAC.
-    pub(super) fn is_downgraded(&self) -> bool {
-        self.access.as_ref().is_some_and(|access| access.downgraded)
+    /// Whether the card was opened by BAC.
+    pub(super) fn used_bac(&self) -> bool {
+        self.access.as_ref().is_some_and(|access| access.pace.is_none())
     }
 }
 
 /// `access.pace` and `access.bac`.
-pub(super) fn access_checks(chip: &ChipEvidence) -> Vec<Check> {
-    let check = |id, protocol: &str| match &chip.access {
-        Some(access) if access.protocol == protocol => {
-            let evidence = Evidence::new("cipher", access.cipher.clone())
-                .and("password", access.password.clone());
-            Check::passed(id, evidence)
-        }
-        Some(access) if access.downgraded => Check::skipped(id, "pace_not_offered"),
-        Some(_) => Check::skipped(id, "not_used"),
-        None => Check::skipped(id, "no_chip"),
+pub(super) fn access_checks(chip: &ChipEvidence, policy: &Policy) -> Vec<Check> {
+    let (pace_id, bac_id) = (CheckId::AccessPace, CheckId::AccessBac);
+    let Some(access) = &chip.access else {
+        return [pace_id, bac_id].map(|id| Check::skipped(id, "no_chip")).to_vec();
     };
-    vec![check(CheckId::AccessPace, "PACE"), check(CheckId::AccessBac, "BAC")]
+    let evidence =
+        Evidence::new("cipher", access.cipher.clone()).and("password", access.password.clone());
+    match &access.pace {
+        Some(pace) => {
+            let evidence = evidence
+                .and("mapping", pace.protocol.mapping.name())
+                .and("domain", pace.domain.name());
+            let accepted = policy.pace(pace.protocol, &pace.domain);
+            let pace = Check::passed(pace_id, evidence).under(accepted);
+            vec![pace, Check::skipped(bac_id, "not_used")]
+        }
+        None => {
+            let unused = if access.downgraded { "pace_not_offered" } else { "not_used" };
+            let bac = Check::passed(bac_id, evidence).under(policy.bac());
+            vec![Check::skipped(pace_id, unused), bac]
+        }
+    }
 }
 
-/// `chip.ca` and `chip.aa`.
+/// `chip.ca`, `chip.pace_cam` and `chip.aa`. Keys of the chip count only where a trusted signature
+/// binds them: the security object those of DG14 and DG15, that of EF.CardSecurity its own.
 pub(super) fn authentication_checks(
     files: &DocumentFiles,
     chip: &ChipEvidence,
     passive: &PassiveAuthentication,
+    card_security: Option<&CardSecurity>,
+    card_security_is_trusted: bool,
+    policy: &Policy,
 ) -> Vec<Check> {
     let dg = |n| DgNumber::new(n).and_then(|n| files.files.get(&n.file()));
     let dg14 = dg(14).and_then(|bytes| security_infos_of_dg14(bytes).ok());
     let bound = |n| passive.binds(n);
-    vec![
-        chip_authentication(chip, dg14.as_ref(), bound(14)),
-        active_authentication(chip, dg(15).map(Vec::as_slice), dg14.as_ref(), bound(15)),
-    ]
-}
-
-fn chip_authentication(chip: &ChipEvidence, dg14: Option<&SecurityInfos>, bound: bool) -> Check {
-    let id = CheckId::ChipCa;
-    let Some(infos) = dg14 else { return Check::skipped(id, "not_offered") };
-    if infos.chip_authentication_keys().next().is_none() {
-        return Check::skipped(id, "not_offered");
-    }
-    let evidence = match &chip.chip_authentication {
-        ChipOutcome::NotTried => return Check::skipped(id, "no_chip"),
-        ChipOutcome::Refused(why) => {
-            let evidence = Evidence::new("answer", why.clone());
-            return Check::failed(id, "chip_authentication_failed", evidence);
-        }
-        ChipOutcome::Answered(evidence) => evidence,
+    let ca = chip_authentication::check(chip, dg14.as_ref(), bound(14), policy);
+    let security = mapping::StaticKeys {
+        card_security,
+        trusted: card_security_is_trusted,
+        dg14: dg14.as_ref(),
+        chip_authentication_passed: ca.has_passed(),
     };
-    // The key is taken from the file that the security object binds, not from the session.
-    let proven = infos.chip_authentication_keys().find_map(|info| {
-        let (key, _) = PublicKey::from_spki_der(&info.spki).ok()?;
-        let element = group_element(&key)?;
-        evidence.proves_possession_of(&element).then_some(element)
-    });
-    let Some(key) = proven else {
-        let evidence = Evidence::new("key", "no key of DG14 fits the answer");
-        return Check::failed(id, "chip_authentication_failed", evidence);
-    };
-    let facts = Evidence::new("curve", key.domain_parameters().name())
-        .and("cipher", evidence.parameters.cipher.name());
-    if bound {
-        Check::passed(id, facts.and("bound_by_sod", true))
-    } else {
-        Check::skipped_with(id, "key_not_bound", facts.and("bound_by_sod", false))
-    }
-}
-
-fn active_authentication(
-    chip: &ChipEvidence,
-    dg15: Option<&[u8]>,
-    dg14: Option<&SecurityInfos>,
-    bound: bool,
-) -> Check {
-    let id = CheckId::ChipAa;
-    let Some(dg15) = dg15 else { return Check::skipped(id, "not_offered") };
-    let key = match decode_dg15(dg15) {
-        Ok(key) => key,
-        Err(error) => {
-            let evidence = Evidence::new("error", error.to_string());
-            return Check::failed(id, error.code(), evidence);
-        }
-    };
-    let evidence = match &chip.active_authentication {
-        ChipOutcome::NotTried => return Check::skipped(id, "no_chip"),
-        ChipOutcome::Refused(why) => {
-            let evidence = Evidence::new("answer", why.clone());
-            return Check::failed(id, "active_authentication_failed", evidence);
-        }
-        ChipOutcome::Answered(evidence) => evidence,
-    };
-    let algorithm = dg14.and_then(SecurityInfos::active_authentication_algorithm);
-    match evidence.verify(&key, algorithm) {
-        Err(error) => Check::failed(id, error.code(), Evidence::new("error", error.to_string())),
-        Ok(hash) => {
-            let facts = Evidence::new("key", key.description()).and("hash", hash.name());
-            if bound {
-                Check::passed(id, facts.and("bound_by_sod", true))
-            } else {
-                Check::skipped_with(id, "key_not_bound", facts.and("bound_by_sod", false))
-            }
-        }
-    }
+    let cam = mapping::check(chip, files, &security, policy);
+    let dg15 = dg(15).map(Vec::as_slice);
+    let aa = active_authentication::check(chip, dg15, dg14.as_ref(), bound(15), policy);
+    vec![ca, cam, aa]
 }

@@ -1,18 +1,17 @@
 //! Whether the parts of a document, and what is known of it from outside, say the same.
 
+mod security_infos;
+
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
-use super::{Check, CheckId, ChipEvidence, DocumentFiles, Evidence, Inspection};
+use super::{Check, CheckId, ChipEvidence, DocumentFiles, Evidence, Inspection, Policy};
 use crate::biometrics::{FaceRecord, decode};
 use crate::document::mrz::MrzExpiry;
 use crate::document::name::MrzName;
 use crate::document::{CardProfile, Dg13, Mrz, PartialDate, QrText};
 use crate::lds::sod::Sod;
-use crate::lds::{
-    Com, Dg2, DgNumber, FileId, SecurityInfo, SecurityInfoKind, SecurityInfos, decode_dg1,
-    security_infos_of_dg14,
-};
+use crate::lds::{CardSecurity, Com, Dg2, DgNumber, FileId, decode_dg1};
 
 /// What is known of the document from outside its chip.
 #[derive(Debug, Clone, Default)]
@@ -29,6 +28,7 @@ pub struct Expected {
 pub(super) fn check(
     files: &DocumentFiles,
     chip: &ChipEvidence,
+    card_security: Option<&CardSecurity>,
     inspection: &Inspection<'_>,
 ) -> Vec<Check> {
     let dg = |n| DgNumber::new(n).and_then(|n| files.files.get(&n.file())).map(Vec::as_slice);
@@ -38,11 +38,12 @@ pub(super) fn check(
     let expected = inspection.expected;
     vec![
         com_sod(files),
-        card_access_dg14(files.card_access.as_deref(), dg(14), chip),
+        security_infos::card_access_dg14(files.card_access.as_deref(), dg(14), chip),
+        security_infos::card_security(card_security, files.card_access.as_deref(), dg(14)),
         dg1_dg13(mrz.as_ref(), dg(13).is_some(), dg13.as_ref(), expected, today),
         typed_mrz(mrz.as_ref(), expected),
         qr(mrz.as_ref(), expected, today),
-        validity(dg(1).is_some(), mrz.as_ref(), today),
+        validity(dg(1).is_some(), mrz.as_ref(), today, inspection.policy),
         biometrics(dg(2)),
     ]
 }
@@ -79,48 +80,6 @@ fn com_sod(files: &DocumentFiles) -> Check {
     }
     let names: Vec<_> = listed.iter().map(ToString::to_string).collect();
     Check::passed(id, Evidence::new("data_groups", names))
-}
-
-/// EF.CardAccess is not protected: what it offers for PACE must stand in DG14 too, and it must not
-/// hide a variant of PACE that DG14 has.
-fn card_access_dg14(card_access: Option<&[u8]>, dg14: Option<&[u8]>, chip: &ChipEvidence) -> Check {
-    let id = CheckId::ConsistencyCardAccessDg14;
-    let (access, signed) = match (card_access, dg14) {
-        (Some(access), Some(signed)) => {
-            (SecurityInfos::decode("EF.CardAccess", access), security_infos_of_dg14(signed))
-        }
-        // The card was asked for EF.CardAccess and had none.
-        (None, Some(signed)) if chip.is_downgraded() => {
-            (Ok(SecurityInfos::default()), security_infos_of_dg14(signed))
-        }
-        _ => return Check::skipped(id, "file_not_read"),
-    };
-    let (access, signed) = match access.and_then(|access| Ok((access, signed?))) {
-        Ok(parsed) => parsed,
-        Err(error) => {
-            let evidence = Evidence::new("error", error.to_string());
-            return Check::failed(id, "security_infos_malformed", evidence);
-        }
-    };
-    let missing = |from: &SecurityInfos, of: &SecurityInfo| {
-        !from.infos.iter().any(|info| info.raw() == of.raw())
-    };
-    let names = |infos: Vec<&SecurityInfo>| -> Vec<String> {
-        infos.iter().map(|info| info.oid.to_string()).collect()
-    };
-    let unsigned: Vec<_> = access.infos.iter().filter(|i| missing(&signed, i)).collect();
-    if !unsigned.is_empty() {
-        let evidence = Evidence::new("protocols", names(unsigned));
-        return Check::failed(id, "card_access_not_signed", evidence);
-    }
-    let is_pace = |info: &&SecurityInfo| matches!(info.kind, SecurityInfoKind::Pace(_));
-    let hidden: Vec<_> =
-        signed.infos.iter().filter(is_pace).filter(|i| missing(&access, i)).collect();
-    if !hidden.is_empty() {
-        let evidence = Evidence::new("protocols", names(hidden));
-        return Check::failed(id, "card_access_hides_pace", evidence);
-    }
-    Check::passed(id, Evidence::new("infos", access.infos.len()))
 }
 
 fn profile(expected: &Expected) -> &CardProfile {
@@ -218,7 +177,7 @@ fn qr(mrz: Option<&Mrz>, expected: &Expected, today: Date) -> Check {
 }
 
 /// Check digits and date of expiry of the MRZ.
-fn validity(present: bool, mrz: Option<&Mrz>, today: Date) -> Check {
+fn validity(present: bool, mrz: Option<&Mrz>, today: Date, policy: &Policy) -> Check {
     let id = CheckId::DocumentValidity;
     let Some(mrz) = mrz else {
         return if present {
@@ -233,7 +192,12 @@ fn validity(present: bool, mrz: Option<&Mrz>, today: Date) -> Check {
     match mrz.expiry().expiry() {
         MrzExpiry::Never => Check::passed(id, Evidence::new("expires", "never")),
         MrzExpiry::On(date) if date < today => {
-            Check::failed(id, "document_expired", Evidence::new("expired_on", date.to_string()))
+            let evidence = Evidence::new("expired_on", date.to_string());
+            if policy.tolerates_expiry() {
+                Check::warned(id, "document_expired", evidence)
+            } else {
+                Check::failed(id, "document_expired", evidence)
+            }
         }
         MrzExpiry::On(date) => Check::passed(id, Evidence::new("expires", date.to_string())),
         _ => Check::failed(id, "expiry_malformed", Evidence::new("file", "EF.DG1")),
@@ -268,73 +232,4 @@ fn biometrics(dg2: Option<&[u8]>) -> Check {
         }
     }
     Check::passed(id, Evidence::new("pictures", pictures))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::lds::{KeyAgreement, Mapping, PaceInfo, PaceProtocol, encode_dg14};
-    use crate::verify::AccessOutcome;
-    use cancuoc_primitives::cipher::BlockCipher;
-
-    fn pace(cipher: BlockCipher) -> SecurityInfoKind {
-        let (agreement, mapping) = (KeyAgreement::Ecdh, Mapping::Generic);
-        let protocol = PaceProtocol { agreement, mapping, cipher };
-        SecurityInfoKind::Pace(PaceInfo { protocol, version: 2, parameter_id: Some(13) })
-    }
-
-    fn compare(
-        access: Option<&[BlockCipher]>,
-        signed: &[BlockCipher],
-        downgraded: bool,
-    ) -> (&'static str, &'static str) {
-        let infos =
-            |ciphers: &[BlockCipher]| SecurityInfos::from_kinds(ciphers.iter().copied().map(pace));
-        let outcome = AccessOutcome {
-            protocol: "BAC".to_owned(),
-            mapping: None,
-            domain: None,
-            cipher: "3DES".to_owned(),
-            password: "MRZ".to_owned(),
-            downgraded,
-        };
-        let chip = ChipEvidence { access: Some(outcome), ..ChipEvidence::default() };
-        let access = access.map(|ciphers| infos(ciphers).encode());
-        let check = card_access_dg14(access.as_deref(), Some(&encode_dg14(&infos(signed))), &chip);
-        (check.status_name(), check.code)
-    }
-
-    use BlockCipher::{Aes128, Aes256, Tdes};
-
-    #[test]
-    fn passes_when_the_offer_is_the_one_that_was_signed() {
-        assert_eq!(compare(Some(&[Aes128]), &[Aes128], false), ("passed", "ok"));
-    }
-
-    #[test]
-    fn fails_when_the_card_offers_what_nobody_signed() {
-        let result = compare(Some(&[Tdes, Aes128]), &[Aes128], false);
-        assert_eq!(result, ("failed", "card_access_not_signed"));
-    }
-
-    #[test]
-    fn fails_when_the_card_hides_the_stronger_variant() {
-        let result = compare(Some(&[Aes128]), &[Aes128, Aes256], false);
-        assert_eq!(result, ("failed", "card_access_hides_pace"));
-    }
-
-    #[test]
-    fn fails_when_card_access_was_suppressed_to_have_bac_used() {
-        assert_eq!(compare(None, &[Aes128], true), ("failed", "card_access_hides_pace"));
-    }
-
-    #[test]
-    fn passes_a_card_without_pace_that_was_signed_without_pace() {
-        assert_eq!(compare(None, &[], true), ("passed", "ok"));
-    }
-
-    #[test]
-    fn skips_what_was_not_read() {
-        assert_eq!(compare(None, &[Aes128], false), ("skipped", "file_not_read"));
-    }
 }

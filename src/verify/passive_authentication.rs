@@ -3,6 +3,7 @@
 
 mod chain;
 mod signature;
+mod states;
 
 use std::collections::BTreeSet;
 
@@ -11,8 +12,8 @@ use serde_json::Value;
 
 use super::{Check, CheckId, DocumentFiles, Evidence, Inspection};
 use crate::error::ErrorCode;
-use crate::lds::sod::{LDS_SECURITY_OBJECT, LDS_SECURITY_OBJECT_LEGACY, LdsSecurityObject, Sod};
-use crate::lds::{DgNumber, FileId};
+use crate::lds::sod::{LDS_SECURITY_OBJECT_TYPES, LdsSecurityObject, Sod};
+use crate::lds::{CardSecurity, DgNumber, FileId, SECURITY_OBJECT};
 
 /// The checks, and which data groups a trusted security object binds.
 pub(super) struct PassiveAuthentication {
@@ -51,12 +52,60 @@ pub(super) fn check(files: &DocumentFiles, inspection: &Inspection<'_>) -> Passi
         .and("hash_algorithm", hash.name())
         .and("data_groups", object.hashes.iter().map(|(n, _)| *n).collect::<Vec<_>>());
     let mut checks = vec![Check::passed(CheckId::PaSodStructure, structure)];
-    let (signed, certificate) = signature::check(&sod);
+    let (signed, certificate) = signature::check(
+        CheckId::PaSodSignature,
+        &sod,
+        &LDS_SECURITY_OBJECT_TYPES,
+        inspection.policy,
+    );
     checks.push(signed);
     checks.extend(chain::check(&sod, certificate.as_ref(), files, inspection));
     let (hashes, bound) = check_hashes(files, &object, hash);
-    checks.push(hashes);
+    checks.push(hashes.under(inspection.policy.data_group_hash(hash)));
     PassiveAuthentication { checks, bound }
+}
+
+/// `pa.card_security`: the signature of EF.CardSecurity, by the rules and up to the anchors of
+/// EF.SOD (ICAO 9303-11 §9.2.11); gives the file where it can be read. The infos in it are the
+/// issuer's only where the check has passed.
+pub(super) fn check_card_security(
+    files: &DocumentFiles,
+    inspection: &Inspection<'_>,
+) -> (Check, Option<CardSecurity>) {
+    let id = CheckId::PaCardSecurity;
+    let Some(bytes) = &files.card_security else {
+        return (Check::skipped(id, "not_offered"), None);
+    };
+    let file = match CardSecurity::decode(bytes) {
+        Ok(file) => file,
+        Err(error) => {
+            let evidence = Evidence::new("error", error.to_string());
+            return (Check::failed(id, "card_security_malformed", evidence), None);
+        }
+    };
+    let (signed, certificate) =
+        signature::check(id, &file.signed_data, &[SECURITY_OBJECT], inspection.policy);
+    let mut steps = vec![signed];
+    if certificate.is_some() {
+        let chain = chain::check(&file.signed_data, certificate.as_ref(), files, inspection);
+        // Whether a revocation list is at hand is said once, beside EF.SOD.
+        steps.extend(chain.into_iter().filter(|c| c.id != CheckId::PaRevocation || c.has_failed()));
+    }
+    (one_of(id, steps), Some(file))
+}
+
+/// The outcome of several steps as one check: the first that failed, else the first that could not
+/// be made, else the first.
+fn one_of(id: CheckId, steps: Vec<Check>) -> Check {
+    let worst = steps
+        .iter()
+        .find(|step| step.has_failed())
+        .or_else(|| steps.iter().find(|step| !step.has_passed()))
+        .or_else(|| steps.first());
+    match worst {
+        Some(step) => Check { id, ..step.clone() },
+        None => Check::skipped(id, "not_offered"),
+    }
 }
 
 type Parts = (Sod, LdsSecurityObject, HashAlgorithm);
@@ -69,13 +118,10 @@ fn read(files: &DocumentFiles) -> Result<Parts, Check> {
         return Err(fail("sod_missing", "EF.SOD could not be read".to_owned()));
     };
     let sod = Sod::decode(bytes).map_err(|e| fail("sod_malformed", e.to_string()))?;
-    if ![LDS_SECURITY_OBJECT, LDS_SECURITY_OBJECT_LEGACY].contains(&sod.content_type) {
-        return Err(fail("sod_content_type", sod.content_type.to_string()));
-    }
-    match sod.signers.len() {
-        0 => return Err(fail("sod_no_signer", "no SignerInfo".to_owned())),
-        1 => {}
-        n => return Err(fail("sod_several_signers", format!("{n} SignerInfos"))),
+    if let Err(fault) = sod.checked_signer(&LDS_SECURITY_OBJECT_TYPES)
+        && signature::is_structural(&fault)
+    {
+        return Err(fail(signature::reason(&fault), fault.to_string()));
     }
     let object = sod.security_object().map_err(|e| fail("lds_object_malformed", e.to_string()))?;
     let versions_fit = match object.version {

@@ -136,8 +136,10 @@ impl PaceParameters {
         best.ok_or_else(|| forbidden.or(unsupported).unwrap_or(none))
     }
 
-    /// The order of [`Self::select_with`], as far as it does not follow from the file.
-    fn rank(&self) -> (usize, usize, usize, usize, bool) {
+    /// The order of [`Self::select_with`], as far as it does not follow from the file: the stronger
+    /// has the greater rank.
+    #[must_use]
+    pub fn rank(&self) -> (usize, usize, usize, usize, bool) {
         let (group, cipher) = (group_strength(&self.domain), cipher_strength(self.protocol.cipher));
         let mapping = match self.protocol.mapping {
             Mapping::ChipAuthentication => 2,

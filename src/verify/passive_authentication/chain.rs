@@ -2,15 +2,15 @@
 
 use jiff::Timestamp;
 
-use crate::lds::sod::Sod;
-use crate::lds::{DgNumber, decode_dg1};
+use super::states;
+use crate::lds::{DgNumber, SignedData, decode_dg1};
 use crate::pki::{ProfileFinding, ProfileKind, check_profile};
-use crate::trust::{TrustStore, X509};
+use crate::trust::X509;
 use crate::verify::{Check, CheckId, DocumentFiles, Evidence, Inspection};
 
 /// `pa.ds_certificate`, `pa.chain` and `pa.revocation`.
 pub(super) fn check(
-    sod: &Sod,
+    signed: &SignedData,
     certificate: Option<&X509>,
     files: &DocumentFiles,
     inspection: &Inspection<'_>,
@@ -19,26 +19,18 @@ pub(super) fn check(
     let Some(certificate) = certificate else {
         return ids.map(|id| Check::skipped(id, "no_ds_certificate")).to_vec();
     };
-    let signed_at = signing_time(sod).unwrap_or(inspection.now);
-    let (chain, anchor) = check_chain(certificate, files, inspection.trust);
+    let signed_at = signing_time(signed).unwrap_or(inspection.now);
+    let (chain, anchor) = check_chain(certificate, files, inspection);
     vec![
-        check_certificate(certificate, signed_at, inspection.now),
+        check_certificate(certificate, signed_at, inspection.now)
+            .under(inspection.policy.document_signer_key(&certificate.key)),
         chain,
         check_revocation(certificate, anchor, inspection),
     ]
 }
 
-fn signing_time(sod: &Sod) -> Option<Timestamp> {
-    let text = sod.signers.first()?.attributes().ok()??.signing_time?;
-    // UTCTime: years from 50 on are of the last century (RFC 5280 §4.1.2.5.1).
-    let text = match text.len() {
-        13 => {
-            let century = if text.get(..2)?.parse::<u8>().ok()? < 50 { "20" } else { "19" };
-            format!("{century}{text}")
-        }
-        _ => text,
-    };
-    crate::trust::generalized_time(text.as_bytes())
+fn signing_time(signed: &SignedData) -> Option<Timestamp> {
+    signed.signers.first()?.attributes().ok()??.signing_timestamp()
 }
 
 fn codes(findings: &[ProfileFinding]) -> Vec<&'static str> {
@@ -84,18 +76,22 @@ fn check_certificate(certificate: &X509, signed_at: Timestamp, now: Timestamp) -
 fn check_chain<'a>(
     certificate: &X509,
     files: &DocumentFiles,
-    trust: &'a TrustStore,
+    inspection: &Inspection<'a>,
 ) -> (Check, Option<&'a X509>) {
     let id = CheckId::PaChain;
     let country = country(certificate);
     let authority = certificate.authority_key_id();
     let same_name = |anchor: &&X509| anchor.subject == certificate.issuer;
     let same_id = |anchor: &&X509| authority.is_some() && anchor.subject_key_id() == authority;
-    let named: Vec<&X509> = trust.anchors.iter().filter(|a| same_name(a) || same_id(a)).collect();
-    let found = named.iter().find(|anchor| certificate.verify(&anchor.key).is_ok()).copied();
+    let all = inspection.trust.anchors.iter();
+    let named: Vec<&X509> = all.filter(|a| same_name(a) || same_id(a)).collect();
+    let found = named.iter().find_map(|anchor| {
+        let algorithm = certificate.verify(&anchor.key).ok()?;
+        Some((*anchor, algorithm))
+    });
     let facts = Evidence::new("country", country.clone())
         .and("authority_key_id", authority.as_deref().map(hex::encode));
-    let Some(anchor) = found else {
+    let Some((anchor, algorithm)) = found else {
         let check = if named.iter().any(same_name) {
             Check::failed(id, "csca_signature_invalid", facts)
         } else {
@@ -123,26 +119,24 @@ fn check_chain<'a>(
     let evidence = facts
         .and("csca_serial", serial)
         .and("csca_key", anchor.key.description())
+        .and("signature", algorithm.description())
         .and("remarks", codes(&findings));
-    (Check::passed(id, evidence), Some(anchor))
+    let policy = inspection.policy;
+    let accepted = policy
+        .certificate_hash(algorithm.hash())
+        .and_then(|()| policy.country_signing_key(&anchor.key));
+    (Check::passed(id, evidence).under(accepted), Some(anchor))
 }
 
 fn country(certificate: &X509) -> String {
     certificate.country().unwrap_or_default()
 }
 
-/// Whether the state that the MRZ names is the signer's. Only codes that are known here are
-/// compared: Vietnam, whose cards these are, and Germany with its one letter.
+/// Whether the state that the MRZ names is the signer's.
 fn state_fits(files: &DocumentFiles, country: &str) -> bool {
     let dg1 = DgNumber::new(1).and_then(|n| files.files.get(&n.file()));
     let Some(mrz) = dg1.and_then(|bytes| decode_dg1(bytes).ok()) else { return true };
-    let state = mrz.get(2..5).unwrap_or_default();
-    match (state, country) {
-        (b"VNM", country) => country == "VN",
-        (_, "VN") => false,
-        (b"D<<", country) => country == "DE",
-        _ => true,
-    }
+    states::signs_for(country, mrz.get(2..5).unwrap_or_default())
 }
 
 fn check_revocation(

@@ -1,82 +1,78 @@
-//! The signature of the security object (RFC 5652 §5.4, §5.6).
+//! The signature of a signed object (RFC 5652 §5.4, §5.6). The rules of CMS stand in
+//! [`SignedData::checked_signer`]; here each breach becomes the outcome of a check.
 
 use cancuoc_primitives::hash::HashAlgorithm;
+use const_oid::ObjectIdentifier;
 
 use super::failed;
-use crate::lds::SignatureAlgorithm;
-use crate::lds::sod::{SignerIdentifier, SignerInfo, Sod};
+use crate::error::ErrorCode;
+use crate::lds::{SignedData, SignedDataFault};
 use crate::trust::X509;
-use crate::verify::{Check, CheckId, Evidence};
-
-const ID: CheckId = CheckId::PaSodSignature;
+use crate::verify::{Check, CheckId, Evidence, Policy};
 
 /// Verifies the signature with the certificate that the signer names; gives that certificate.
-pub(super) fn check(sod: &Sod) -> (Check, Option<X509>) {
-    let fail = |code, what: &str| Check::failed(ID, code, Evidence::new("error", what));
-    let Some(signer) = sod.signers.first() else {
-        return (fail("sod_no_signer", "no SignerInfo"), None);
+pub(super) fn check(
+    id: CheckId,
+    signed: &SignedData,
+    types: &[ObjectIdentifier],
+    policy: &Policy,
+) -> (Check, Option<X509>) {
+    let fault = |fault: &SignedDataFault| {
+        Check::failed(id, reason(fault), Evidence::new("error", fault.to_string()))
     };
-    let candidates: Vec<_> = sod.certificates.iter().map(|der| X509::decode(der)).collect();
-    let mut fitting = candidates.iter().flatten().filter(|c| names(&signer.identifier, c));
-    let Some(certificate) = fitting.next().cloned() else {
-        let check = match candidates.into_iter().find_map(Result::err) {
-            Some(error) => failed(ID, &error),
-            None => fail("ds_certificate_not_found", "no certificate fits the signer"),
-        };
-        return (check, None);
+    let signer = match signed.checked_signer(types) {
+        Ok(signer) => signer,
+        Err(error) => return (fault(&error), None),
     };
-    if fitting.next().is_some() {
-        return (fail("ds_certificate_ambiguous", "two certificates fit the signer"), None);
-    }
-    (verify(sod, signer, &certificate), Some(certificate))
-}
-
-fn names(identifier: &SignerIdentifier, certificate: &X509) -> bool {
-    match identifier {
-        SignerIdentifier::IssuerAndSerial { issuer, serial } => {
-            *issuer == certificate.issuer && *serial == certificate.serial
-        }
-        SignerIdentifier::SubjectKeyIdentifier(id) => {
-            certificate.subject_key_id().as_ref() == Some(id)
-        }
-    }
-}
-
-fn verify(sod: &Sod, signer: &SignerInfo, certificate: &X509) -> Check {
-    let fail = |code, what: &str| Check::failed(ID, code, Evidence::new("error", what));
-    let Some(digest) = HashAlgorithm::from_oid(&signer.digest_algorithm) else {
-        return fail("digest_algorithm_unsupported", &signer.digest_algorithm.to_string());
+    let certificate = match signer.certificate() {
+        Ok(certificate) => certificate,
+        Err(error) => return (fault(&error), None),
     };
-    let attributes = match signer.attributes() {
-        Ok(Some(attributes)) => attributes,
-        // Without them the signature is over the content alone, which only other content types
-        // may have (RFC 5652 §5.3).
-        Ok(None) => return fail("signed_attributes_missing", "no signed attributes"),
-        Err(error) => return failed(ID, &error),
+    let certificate = match X509::decode(certificate.raw) {
+        Ok(certificate) => certificate,
+        Err(error) => return (failed(id, &error), None),
     };
-    if attributes.content_types != [sod.content_type] {
-        return fail("content_type_mismatch", "contentType attribute is not the content's type");
-    }
-    match &attributes.message_digests[..] {
-        [value] if *value == digest.digest(&sod.content) => {}
-        [_] => return fail("message_digest_mismatch", "messageDigest is not that of the content"),
-        _ => return fail("message_digest_missing", "not exactly one messageDigest"),
-    }
-    let algorithm = match SignatureAlgorithm::from_der(&signer.signature_algorithm, Some(digest)) {
-        Ok(algorithm) => algorithm,
-        Err(error) => return failed(ID, &error),
-    };
-    if algorithm.hash() != digest {
-        return fail("digest_algorithm_mismatch", "digest algorithm is not the signature's");
-    }
-    let signed = signer.signed_attributes.as_deref().unwrap_or_default();
-    match algorithm.verify(&certificate.key, signed, &signer.signature) {
+    let verified = signer.verify_content().and_then(|()| signer.verify_signature(&certificate.key));
+    let check = match verified {
         Ok(()) => {
-            let evidence = Evidence::new("algorithm", algorithm.description())
+            let evidence = Evidence::new("algorithm", signer.algorithm.description())
                 .and("key", certificate.key.description())
-                .and("weak", digest == HashAlgorithm::Sha1);
-            Check::passed(ID, evidence)
+                .and("weak", signer.digest == HashAlgorithm::Sha1);
+            Check::passed(id, evidence).under(policy.signature_hash(signer.digest))
         }
-        Err(error) => failed(ID, &error),
+        Err(error) => fault(&error),
+    };
+    (check, Some(certificate))
+}
+
+/// Whether the fault is one of the object's shape, not of what was signed.
+pub(super) const fn is_structural(fault: &SignedDataFault) -> bool {
+    matches!(
+        fault,
+        SignedDataFault::NoSigner
+            | SignedDataFault::SeveralSigners { .. }
+            | SignedDataFault::ForeignContentType { .. }
+    )
+}
+
+/// The reason code of a fault.
+pub(super) fn reason(fault: &SignedDataFault) -> &'static str {
+    match fault {
+        SignedDataFault::NoSigner => "sod_no_signer",
+        SignedDataFault::SeveralSigners { .. } => "sod_several_signers",
+        SignedDataFault::ForeignContentType { .. } => "sod_content_type",
+        SignedDataFault::NoSignedAttributes => "signed_attributes_missing",
+        SignedDataFault::ContentTypeCount { .. } | SignedDataFault::ContentTypeDiffers => {
+            "content_type_mismatch"
+        }
+        SignedDataFault::MessageDigestCount { .. } => "message_digest_missing",
+        SignedDataFault::MessageDigestDiffers => "message_digest_mismatch",
+        SignedDataFault::DigestAlgorithm(_) => "digest_algorithm_unsupported",
+        SignedDataFault::DigestAlgorithmDiffers { .. } => "digest_algorithm_mismatch",
+        SignedDataFault::NoCertificate => "ds_certificate_not_found",
+        SignedDataFault::SeveralCertificates { .. } => "ds_certificate_ambiguous",
+        SignedDataFault::Malformed(error) => error.code(),
+        SignedDataFault::Signature(fault) => fault.code(),
+        SignedDataFault::PublicKey(error) => error.code(),
     }
 }
