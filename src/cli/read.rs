@@ -140,9 +140,6 @@ pub(super) fn file_name(file: FileId) -> String {
     format!("{}.bin", file.name().replace(['/', ' '], "_"))
 }
 
-/// Name of EF.CardSecurity, whose identifier is that of EF.SOD, in the folder.
-pub(super) const CARD_SECURITY: &str = "EF.CardSecurity.bin";
-
 fn write(folder: &Path, name: &str, content: &[u8]) -> Result<(), Failure> {
     let path = folder.join(name);
     output::write_private(&path, content).map_err(|e| Failure::file(&path, &e))
@@ -164,9 +161,6 @@ fn save(reading: &ChipReading, folder: &Path) -> Result<(), Failure> {
         if let Some(bytes) = bytes {
             write(folder, &name, bytes)?;
         }
-    }
-    if let Some(bytes) = &reading.card_security {
-        write(folder, CARD_SECURITY, bytes)?;
     }
     for (index, picture) in portraits(reading).into_iter().enumerate() {
         let name = format!("portrait-{}", index + 1);

@@ -205,7 +205,7 @@ fn load(folder: &Path) -> Result<DocumentFiles, Failure> {
         }
     }
     files.card_access = load_file(folder, &read::file_name(FileId::CARD_ACCESS))?;
-    files.card_security = load_file(folder, read::CARD_SECURITY)?;
+    files.card_security = load_file(folder, read::CARD_SECURITY_FILE)?;
     if files.files.is_empty() {
         return Err(Failure::file(folder, &std::io::ErrorKind::NotFound.into()));
     }

@@ -66,7 +66,11 @@ pub(super) fn static_keys(infos: &SecurityInfos) -> Result<Vec<PublicElement>, P
     for info in infos.chip_authentication_keys() {
         match PublicKey::from_spki_der(&info.spki) {
             Ok((key, _)) => keys.extend(group_element(&key)),
-            Err(PublicKeyError::Algorithm(_) | PublicKeyError::Curve(_)) => {}
+            Err(
+                PublicKeyError::Algorithm(_)
+                | PublicKeyError::Curve(_)
+                | PublicKeyError::Standardised(_),
+            ) => {}
             Err(error) => return Err(error),
         }
     }

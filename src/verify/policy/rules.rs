@@ -52,6 +52,8 @@ fn signature_key(
     let accepted = match key {
         PublicKey::Ec(point) => curves.contains(&point.curve()),
         PublicKey::Rsa(key) => key.bits() >= usize::from(minimum_rsa_bits),
+        // A key of key agreement signs nothing.
+        PublicKey::Dh(_) => false,
     };
     accept(accepted, code, key.description())
 }
@@ -159,10 +161,11 @@ impl Policy {
     pub fn active_authentication(&self, key: &PublicKey, hash: HashAlgorithm) -> Judgement {
         let rules = &self.active_authentication;
         let algorithm = match key {
-            PublicKey::Ec(_) => ActiveAuthenticationAlgorithm::Ecdsa,
-            PublicKey::Rsa(_) => ActiveAuthenticationAlgorithm::Rsa,
+            PublicKey::Ec(_) => Some(ActiveAuthenticationAlgorithm::Ecdsa),
+            PublicKey::Rsa(_) => Some(ActiveAuthenticationAlgorithm::Rsa),
+            PublicKey::Dh(_) => None,
         };
-        let known = rules.algorithms.contains(&algorithm);
+        let known = algorithm.is_some_and(|algorithm| rules.algorithms.contains(&algorithm));
         accept(known, "policy_aa_algorithm", key.description())?;
         accept(rules.hashes.contains(&hash), "policy_aa_hash", hash.name())?;
         signature_key(key, &rules.curves, rules.minimum_rsa_bits, "policy_aa_key")
