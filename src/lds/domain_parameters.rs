@@ -132,6 +132,13 @@ fn write_curve(curve: Curve) -> Vec<u8> {
     ])
 }
 
+/// The AlgorithmIdentifier of a public key of a prime field, by PKCS #3: without the order (ICAO
+/// 9303-11 §9.6 and §8.5, note 2).
+pub(super) fn write_dh_key_agreement(group: &DhGroup) -> Vec<u8> {
+    let (p, g) = (write::positive_integer(group.p()), write::positive_integer(group.g()));
+    write::sequence(&[&write::oid(&DH_KEY_AGREEMENT), &write::sequence(&[&p, &g])])
+}
+
 /// `DomainParameters` of X9.42 (RFC 3279 §2.3.3); those of PKCS #3 where the order is not known.
 fn write_prime_field(group: &DhGroup) -> Vec<u8> {
     let (p, g) = (write::positive_integer(group.p()), write::positive_integer(group.g()));

@@ -128,7 +128,12 @@ impl PublicKey {
             }
             Self::Dh(value) => {
                 let group = DomainParameters::Dh(value.group().clone());
-                let algorithm = encode_domain_parameters(&group, form);
+                let algorithm = match form {
+                    ParameterForm::Named => encode_domain_parameters(&group, form),
+                    ParameterForm::Explicit => {
+                        domain_parameters::write_dh_key_agreement(value.group())
+                    }
+                };
                 write::sequence(&[&algorithm, &write::bits(&self.key_bytes())])
             }
             Self::Rsa(key) => {

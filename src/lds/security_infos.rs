@@ -448,6 +448,14 @@ impl SecurityInfos {
         })
     }
 
+    /// The explicit domain parameters of PACE.
+    pub fn pace_domain_parameters(&self) -> impl Iterator<Item = &PaceDomainParameterInfo> {
+        self.infos.iter().filter_map(|info| match &info.kind {
+            SecurityInfoKind::PaceDomainParameters(parameters) => Some(parameters),
+            _ => None,
+        })
+    }
+
     /// The Chip Authentication variants.
     pub fn chip_authentication(&self) -> impl Iterator<Item = &ChipAuthenticationInfo> {
         self.infos.iter().filter_map(|info| match &info.kind {

@@ -52,6 +52,9 @@ pub enum ActiveAuthenticationError {
     /// An ECDSA key without the ActiveAuthenticationInfo in DG14 that names the hash.
     #[error("DG14 does not say which hash goes with the ECDSA key")]
     HashNotAnnounced,
+    /// A key that agrees on secrets and cannot sign.
+    #[error("the key of DG15 cannot sign")]
+    KeyAlgorithm,
     /// The ActiveAuthenticationInfo names an algorithm that is none of BSI TR-03111.
     #[error("DG14 announces an unknown signature algorithm")]
     UnknownAlgorithm,
@@ -66,6 +69,7 @@ impl ErrorCode for ActiveAuthenticationError {
             Self::Header => "aa_recovered_header",
             Self::Trailer => "aa_recovered_trailer",
             Self::HashNotAnnounced => "aa_hash_not_announced",
+            Self::KeyAlgorithm => "aa_key_algorithm",
             Self::UnknownAlgorithm => "aa_algorithm_unknown",
         }
     }
@@ -105,7 +109,7 @@ impl ActiveAuthenticationEvidence {
                     .map_err(|_| ActiveAuthenticationError::Signature)?;
                 Ok(hash)
             }
-            PublicKey::Dh(_) => Err(ActiveAuthenticationError::UnknownAlgorithm),
+            PublicKey::Dh(_) => Err(ActiveAuthenticationError::KeyAlgorithm),
         }
     }
 }
@@ -142,7 +146,7 @@ pub fn authenticate_actively<T: CardTransport>(
         PublicKey::Ec(point) => 2 * point.curve().order_len(),
         PublicKey::Rsa(key) => key.modulus().len(),
         PublicKey::Dh(_) => {
-            let what = "Active Authentication with a Diffie-Hellman key".to_owned();
+            let what = "Active Authentication with a key that cannot sign".to_owned();
             return Err(TerminalError::Unsupported { what });
         }
     };

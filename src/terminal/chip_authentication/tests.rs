@@ -127,6 +127,26 @@ fn agrees_over_a_prime_field_too() {
     );
 }
 
+#[test]
+fn picks_a_key_over_a_prime_field() {
+    let PublicElement::Dh(value) = dh_secret(3).public_element() else { panic!() };
+    let key = SecurityInfoKind::ChipAuthenticationPublicKey(ChipAuthenticationPublicKeyInfo {
+        agreement: KeyAgreement::Dh,
+        spki: PublicKey::Dh(value).to_spki_der(ParameterForm::Explicit),
+        key_id: None,
+    });
+    let info = SecurityInfoKind::ChipAuthentication(ChipAuthenticationInfo {
+        agreement: KeyAgreement::Dh,
+        cipher: BlockCipher::Aes256,
+        version: 1,
+        key_id: None,
+    });
+    let found = ChipAuthenticationParameters::select(&SecurityInfos::from_kinds([key, info]));
+    let found = found.unwrap().unwrap();
+    assert_eq!((found.cipher, found.agreement()), (BlockCipher::Aes256, KeyAgreement::Dh));
+    assert_eq!(found.card_key, dh_secret(3).public_element());
+}
+
 /// A card that answers commands by their P2 and instruction, and remembers them.
 struct Scripted {
     sent: Vec<Vec<u8>>,

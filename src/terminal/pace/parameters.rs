@@ -7,8 +7,7 @@ use cancuoc_primitives::group::DomainParameters;
 
 use super::integrated_mapping;
 use crate::lds::{
-    KeyAgreement, Mapping, PaceInfo, PaceProtocol, SecurityInfoKind, SecurityInfos,
-    decode_domain_parameters,
+    KeyAgreement, Mapping, PaceInfo, PaceProtocol, SecurityInfos, decode_domain_parameters,
 };
 use crate::terminal::TerminalError;
 use crate::terminal::strength::{cipher_strength, group_strength};
@@ -150,24 +149,21 @@ impl PaceParameters {
     }
 }
 
-/// The domain parameters that a PACEInfo names: standardised ones by their number, or those of the
-/// only PACEDomainParameterInfo with its identifier, if they equal standardised ones.
+/// The domain parameters that a PACEInfo names: standardised ones by their identifier, or those
+/// of the PACEDomainParameterInfo with the same identifier (or with none, where there is one).
 fn domain_parameters(infos: &SecurityInfos, info: &PaceInfo) -> Option<DomainParameters> {
-    let number = info.parameter_id.and_then(|id| u8::try_from(id).ok());
-    if let Some(known) = number.and_then(DomainParameters::standardised) {
-        return Some(known);
+    if let Some(id @ 0..32) = info.parameter_id {
+        return DomainParameters::standardised(u8::try_from(id).ok()?);
     }
-    let mut explicit = infos.infos.iter().filter_map(|other| match &other.kind {
-        SecurityInfoKind::PaceDomainParameters(own) => {
-            let fits =
-                own.parameter_id == info.parameter_id && own.agreement == info.protocol.agreement;
-            fits.then_some(&own.parameters)
-        }
-        _ => None,
+    let mut explicit = infos.pace_domain_parameters().filter(|explicit| {
+        explicit.agreement == info.protocol.agreement && explicit.parameter_id == info.parameter_id
     });
-    let (own, None) = (explicit.next()?, explicit.next()) else { return None };
-    let (group, _) = decode_domain_parameters(own).ok()?;
-    group.id().is_some().then_some(group)
+    let found = explicit.next()?;
+    if explicit.any(|other| other.parameters != found.parameters) {
+        return None; // two that contradict each other
+    }
+    let (domain, _) = decode_domain_parameters(&found.parameters).ok()?;
+    domain.id().is_some().then_some(domain)
 }
 
 #[cfg(test)]

@@ -3,7 +3,9 @@ use cancuoc_primitives::cipher::BlockCipher;
 use hex_literal::hex;
 
 use super::*;
-use crate::lds::SecurityInfoKind;
+use crate::lds::{
+    PaceDomainParameterInfo, ParameterForm, SecurityInfoKind, encode_domain_parameters,
+};
 
 fn info(
     agreement: KeyAgreement,
@@ -89,6 +91,54 @@ fn reads_the_variant_of_the_card_access_seen_on_cards() {
     let found = PaceParameters::select(&infos).unwrap();
     assert_eq!(found.domain.name(), "brainpoolP256r1");
     assert_eq!(found.protocol.mapping, Mapping::Generic);
+}
+
+fn own_parameters(id: u8, parameter_id: Option<u32>) -> SecurityInfoKind {
+    let domain = DomainParameters::standardised(id).unwrap();
+    SecurityInfoKind::PaceDomainParameters(PaceDomainParameterInfo {
+        agreement: if domain.is_ec() { KeyAgreement::Ecdh } else { KeyAgreement::Dh },
+        mapping: Mapping::Generic,
+        parameters: encode_domain_parameters(&domain, ParameterForm::Explicit),
+        parameter_id,
+    })
+}
+
+#[test]
+fn takes_the_only_explicit_parameters_where_neither_has_an_identifier() {
+    let unnamed = info(KeyAgreement::Ecdh, Mapping::Generic, Aes128, None);
+    let found = select([unnamed.clone(), own_parameters(13, None)]);
+    assert_eq!(found.domain.id(), Some(13));
+    let infos =
+        SecurityInfos::from_kinds([unnamed, own_parameters(13, None), own_parameters(12, None)]);
+    assert!(PaceParameters::select(&infos).is_err(), "which of them is not said");
+}
+
+#[test]
+fn never_takes_explicit_parameters_for_a_standardised_identifier() {
+    let found = select([ecdh(Mapping::Generic, Aes128, 13), own_parameters(8, Some(13))]);
+    assert_eq!(found.domain.id(), Some(13));
+}
+
+#[test]
+fn refuses_explicit_parameters_that_are_not_known_to_be_secure() {
+    // The group of RFC 3526 §2: a safe prime of 1536 bits with generator 2, which is sound, but
+    // not one of the standard.
+    let p = hex!(
+        "FFFFFFFFFFFFFFFFC90FDAA22168C234C4C6628B80DC1CD129024E088A67CC74020BBEA63B139B22514A08798E3404DD"
+        "EF9519B3CD3A431B302B0A6DF25F14374FE1356D6D51C245E485B576625E7EC6F44C42E9A637ED6B0BFF5CB6F406B7ED"
+        "EE386BFB5A899FA5AE9F24117C4B1FE649286651ECE45B3DC2007CB8A163BF0598DA48361C55D39A69163FA8FD24CF5F"
+        "83655D23DCA3AD961C62F356208552BB9ED529077096966D670C354E4ABC9804F1746C08CA237327FFFFFFFFFFFFFFFF"
+    );
+    let group = cancuoc_primitives::dh::DhGroup::explicit(&p, &[2], None).unwrap();
+    let info = SecurityInfoKind::PaceDomainParameters(PaceDomainParameterInfo {
+        agreement: KeyAgreement::Dh,
+        mapping: Mapping::Generic,
+        parameters: encode_domain_parameters(&DomainParameters::Dh(group), ParameterForm::Explicit),
+        parameter_id: Some(0x41),
+    });
+    let infos = SecurityInfos::from_kinds([dh(Mapping::Generic, Aes128, 0x41), info]);
+    let what = "PACE with these domain parameters".to_owned();
+    assert_eq!(PaceParameters::select(&infos), Err(TerminalError::Unsupported { what }));
 }
 
 fn refused(kind: SecurityInfoKind) -> String {
