@@ -189,3 +189,121 @@ fn shows_the_portrait_where_colours_are_asked_for() {
         assert!(!plain.contains('▀') && shown.contains('▀'), "{file}");
     }
 }
+
+/// A CV PKI in a folder: CVCA, verifier with a first and a second request, terminal.
+fn cv_pki() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let cvca = "VNCVCA00001.cvcert";
+    for arguments in [
+        &["cvca", "new", "--out", ".", "--holder", "VNCVCA"][..],
+        &["dv", "request", "--out", ".", "--holder", "VNDV", "--cvca", cvca],
+        &["cvca", "sign", "VNDV00001.csr", "--issuer", "."],
+        &["is", "new", "--issuer", ".", "--out", ".", "--holder", "VNGATE", "--rights", "dg3"],
+        &["dv", "request", "--out", ".", "--holder", "VNDV", "--cvca", cvca],
+    ] {
+        let mut command = assert_cmd::Command::cargo_bin("cancuoc").unwrap();
+        command.current_dir(&folder).env("PW", "specimen").arg("pki").args(arguments);
+        command.args(["--password", "env:PW"]).assert().success();
+    }
+    folder
+}
+
+fn in_folder(folder: &tempfile::TempDir, names: &[&str]) -> Vec<String> {
+    names.iter().map(|name| folder.path().join(name).display().to_string()).collect()
+}
+
+/// The checks of all files as `id status`, and the exit code.
+fn cv_checks(files: &[String]) -> (Option<i32>, Vec<String>) {
+    let mut arguments = vec!["--verify"];
+    arguments.extend(files.iter().map(String::as_str));
+    let (code, document) = json(&arguments);
+    let files = document["files"].as_array().unwrap();
+    let checks = files.iter().flat_map(|file| file["checks"].as_array().unwrap());
+    let text = |check: &Value, name: &str| check[name].as_str().unwrap().to_owned();
+    (code, checks.map(|c| format!("{} {}", text(c, "id"), text(c, "status"))).collect())
+}
+
+#[test]
+fn shows_a_terminals_chain_certificate_by_certificate() {
+    let folder = cv_pki();
+    let files = in_folder(&folder, &["VNGATE00001.chain"]);
+    let (code, document) = json(&[&files[0]]);
+    assert_eq!(code, Some(0));
+    let files = document["files"].as_array().unwrap();
+    let roles: Vec<_> = files.iter().map(|f| f["content"]["role"].as_str().unwrap()).collect();
+    assert_eq!(roles, ["dv_domestic", "terminal"]);
+    let authorization = &files[1]["content"]["authorization"];
+    assert_eq!(authorization["rights"], serde_json::json!(["DG3"]));
+    assert_eq!(authorization["terminal_type"], "id-IS");
+}
+
+#[test]
+fn verifies_a_chain_of_cv_certificates_up_to_its_cvca() {
+    let folder = cv_pki();
+    let files = in_folder(&folder, &["VNCVCA00001.cvcert", "VNGATE00001.chain"]);
+    let passed = vec!["cv.signature passed".to_owned(); 3];
+    assert_eq!(cv_checks(&files), (Some(0), passed));
+}
+
+#[test]
+fn leaves_a_chain_open_whose_cvca_is_not_at_hand() {
+    let folder = cv_pki();
+    let files = in_folder(&folder, &["VNDV00001.cvcert"]);
+    assert_eq!(cv_checks(&files), (Some(3), vec!["cv.signature skipped".to_owned()]));
+}
+
+#[test]
+fn finds_a_cv_certificate_that_was_altered() {
+    let folder = cv_pki();
+    let files = in_folder(&folder, &["VNCVCA00001.cvcert", "VNDV00001.cvcert"]);
+    let mut bytes = std::fs::read(&files[1]).unwrap();
+    // The rights are the last bits of the authorization.
+    let at = bytes.windows(3).position(|w| w == [0x53, 1, 0x83]).unwrap() + 2;
+    bytes[at] = 0x80;
+    std::fs::write(&files[1], bytes).unwrap();
+    let expected = ["cv.signature passed", "cv.signature failed"].map(str::to_owned).to_vec();
+    assert_eq!(cv_checks(&files), (Some(1), expected));
+}
+
+#[test]
+fn verifies_both_signatures_of_an_authenticated_request() {
+    let folder = cv_pki();
+    let names = ["VNCVCA00001.cvcert", "VNDV00001.cvcert", "VNDV00002.csr", "VNDV00001.csr"];
+    let files = in_folder(&folder, &names);
+    let (code, checks) = cv_checks(&files);
+    let of_requests =
+        ["cv.request_signature passed", "cv.outer_signature passed", "cv.request_signature passed"];
+    assert_eq!((code, &checks[2..]), (Some(0), &of_requests.map(str::to_owned)[..]));
+}
+
+#[test]
+fn has_a_word_in_both_languages_for_all_of_the_cv_pki() {
+    let folder = cv_pki();
+    let names = ["VNCVCA00001.cvcert", "VNGATE00001.chain", "VNDV00001.csr", "VNDV00002.csr"];
+    let files = in_folder(&folder, &names);
+    let mut arguments = vec!["--verify"];
+    arguments.extend(files.iter().map(String::as_str));
+    for language in ["en", "vi"] {
+        let (_, out) = run_with(language, &arguments, b"");
+        let raw = |line: &&str| {
+            let label = line.trim_start().trim_start_matches("- ").split(':').next().unwrap();
+            label.contains('_') && label.chars().all(|c| c.is_ascii_lowercase() || c == '_')
+        };
+        let missing: Vec<_> = out.lines().filter(raw).collect();
+        assert!(missing.is_empty() && !out.contains("inspect."), "{language}: {missing:#?} {out}");
+    }
+}
+
+#[test]
+fn knows_ef_cvca_with_its_references() {
+    let mut file = b"\x42\x0BVNCVCA00002\x42\x0BVNCVCA00001".to_vec();
+    file.resize(36, 0);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("EF_CVCA.bin");
+    std::fs::write(&path, file).unwrap();
+    let (code, document) = json(&[path.to_str().unwrap()]);
+    assert_eq!(code, Some(0));
+    assert_eq!(document["files"][0]["kind"], "ef_cvca");
+    let expected = serde_json::json!(["VNCVCA00002", "VNCVCA00001"]);
+    assert_eq!(document["files"][0]["content"]["authorities"], expected);
+}

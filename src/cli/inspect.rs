@@ -2,6 +2,7 @@
 
 mod biometric;
 mod certificate;
+pub(super) mod cv;
 mod describe;
 mod dump;
 mod input;
@@ -25,6 +26,7 @@ use verify::{Check, Status};
     cancuoc inspect EF_SOD.bin                       what a security object says\n  \
     cancuoc inspect --verify EF_SOD.bin DG*.bin      and whether signature and hashes fit\n  \
     cancuoc inspect --verify csca.cer ds.cer a.crl   certificates, each by its issuer\n  \
+    cancuoc inspect --verify VNCVCA00001.cvcert gate.chain   a terminal's chain up to its CVCA\n  \
     cancuoc inspect --json DG2.bin | jq .files[0].content\n\n\
     --verify proves integrity alone; whether a card is genuine is for cancuoc verify to say.\n\
     Exit code with --verify: 1 when a check failed, 3 when something could not be checked.")]
@@ -55,7 +57,7 @@ struct Inspection {
 pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<ExitStatus, Failure> {
     let mut subjects = Vec::new();
     for path in &arguments.files {
-        subjects.extend(input::read(path)?.into_iter().map(Subject::new));
+        subjects.extend(input::read(path)?.into_iter().flat_map(cv::split).map(Subject::new));
     }
     let inspect = |subject: &Subject| Inspection {
         content: describe::describe(subject.kind, &subject.bytes),

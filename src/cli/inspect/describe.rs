@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::certificate::{self, hexadecimal, oid_name, public_key};
 use super::kind::Kind;
-use super::{Failure, biometric, dump, signed};
+use super::{Failure, biometric, cv, dump, signed};
 use crate::cli::ExitStatus;
 use crate::document::mrz::Sex;
 use crate::document::{CardProfile, Dg13, Mrz, QrText};
@@ -48,9 +48,11 @@ pub(super) fn describe(kind: Kind, bytes: &[u8]) -> Result<Value, Failure> {
         Kind::Image(_) => biometric::image(bytes),
         Kind::Mrz => mrz(&Mrz::parse_text(&String::from_utf8_lossy(bytes)).map_err(bad)?),
         Kind::QrText => qr(&QrText::parse(&String::from_utf8_lossy(bytes)).map_err(bad)?),
-        Kind::CertificateRequest | Kind::CvCertificate | Kind::Tlv => {
-            Ok(json!({ "tlv": dump::dump(bytes) }))
-        }
+        Kind::CvCertificate => cv::certificate(bytes),
+        Kind::CvRequest => cv::request(bytes),
+        Kind::CvAuthenticatedRequest => cv::authenticated_request(bytes),
+        Kind::Cvca => cv::ef_cvca(bytes),
+        Kind::CertificateRequest | Kind::Tlv => Ok(json!({ "tlv": dump::dump(bytes) })),
         Kind::Unknown => Err(Failure::new(
             ExitStatus::BadInput,
             "inspect_unknown",

@@ -1,9 +1,12 @@
 //! What a file is, told from its first data objects. Names of files are not looked at.
 
+use super::cv;
 use crate::apdu::tlv::{Reader, Tag, Tlv, read_header};
 use crate::biometrics::ImageFormat;
+use crate::cvc::{AUTHENTICATION, CERTIFICATE};
 use crate::document::{Mrz, QrText};
 use crate::lds::{DgNumber, Element, SignedData, tag};
+use crate::terminal::terminal_authentication::decode_ef_cvca;
 
 /// The kinds of files that are known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,6 +28,9 @@ pub(super) enum Kind {
     PrivateKey,
     EncryptedPrivateKey,
     CvCertificate,
+    CvRequest,
+    CvAuthenticatedRequest,
+    Cvca,
     FaceRecord,
     Image(ImageFormat),
     Mrz,
@@ -55,6 +61,9 @@ impl Kind {
             Self::PrivateKey => "private_key",
             Self::EncryptedPrivateKey => "encrypted_private_key",
             Self::CvCertificate => "cv_certificate",
+            Self::CvRequest => "cv_request",
+            Self::CvAuthenticatedRequest => "cv_authenticated_request",
+            Self::Cvca => "ef_cvca",
             Self::FaceRecord => "face_record",
             Self::Mrz => "mrz",
             Self::QrText => "qr_text",
@@ -86,8 +95,11 @@ impl Kind {
             Tag(0x60) => Self::Com,
             Tag(0x61) if first_child(first) == Some(Tag(0x4F)) => Self::Dir,
             Tag(0x77) => Self::Sod,
-            Tag(0x7F21 | 0x7F4E) => Self::CvCertificate,
-            Tag(0x67) if first_child(first) == Some(Tag(0x7F21)) => Self::CvCertificate,
+            CERTIFICATE => cv::kind_of(first),
+            AUTHENTICATION if first_child(first) == Some(CERTIFICATE) => {
+                Self::CvAuthenticatedRequest
+            }
+            Tag(0x42) if decode_ef_cvca(bytes).is_ok() => Self::Cvca,
             Tag(0x43 | 0x46 | 0x47 | 0x7F66 | 0xE0) => Self::AtrInfo,
             tag::SET => Self::SecurityInfos,
             tag::SEQUENCE => of_sequence(first),
@@ -239,11 +251,12 @@ mod tests {
         #[test]
         fn whatever_it_is_can_be_described(
             first in prop::sample::select(vec![
-                0x30u8, 0x31, 0x60, 0x61, 0x63, 0x6B, 0x6D, 0x6E, 0x6F, 0x75, 0x76, 0x77, 0x47, 0x7F,
+                0x30u32, 0x31, 0x60, 0x61, 0x63, 0x6B, 0x6D, 0x6E, 0x6F, 0x75, 0x76, 0x77, 0x47, 0x7F,
+                0x42, 0x67, 0x7F21,
             ]),
             rest in prop::collection::vec(any::<u8>(), 0..120),
         ) {
-            let bytes = crate::apdu::tlv::encode(Tag(first.into()), &rest);
+            let bytes = crate::apdu::tlv::encode(Tag(first), &rest);
             let kind = Kind::of(&bytes);
             let _ = crate::cli::inspect::describe::describe(kind, &bytes);
         }

@@ -4,9 +4,9 @@
 use cancuoc_primitives::hash::HashAlgorithm;
 use serde_json::{Value, json};
 
-use super::Subject;
 use super::certificate::SignedParts;
 use super::kind::Kind;
+use super::{Subject, cv};
 use crate::error::ErrorCode;
 use crate::lds::sod::{LDS_SECURITY_OBJECT_TYPES, Sod};
 use crate::lds::{
@@ -42,15 +42,20 @@ impl Status {
 }
 
 impl Check {
-    fn passed(id: &'static str, detail: impl Into<String>) -> Self {
+    pub(super) fn passed(id: &'static str, detail: impl Into<String>) -> Self {
         Self { id, status: Status::Passed, code: None, detail: detail.into() }
     }
 
-    fn failed(id: &'static str, error: &dyn ErrorCode) -> Self {
+    pub(super) fn failed(id: &'static str, error: &dyn ErrorCode) -> Self {
         Self { id, status: Status::Failed, code: Some(error.code()), detail: error.to_string() }
     }
 
-    fn coded(id: &'static str, status: Status, code: &'static str, detail: String) -> Self {
+    pub(super) fn coded(
+        id: &'static str,
+        status: Status,
+        code: &'static str,
+        detail: String,
+    ) -> Self {
         Self { id, status, code: Some(code), detail }
     }
 
@@ -69,6 +74,9 @@ pub(super) fn verify(subject: &Subject, all: &[Subject]) -> Vec<Check> {
         Kind::Sod => sod(&subject.bytes, all),
         Kind::CardSecurity => signed_data(subject, &[SECURITY_OBJECT], all),
         Kind::MasterList => signed_data(subject, &[MASTER_LIST], all),
+        Kind::CvCertificate | Kind::CvRequest | Kind::CvAuthenticatedRequest => {
+            cv::verify(subject, all)
+        }
         _ => Vec::new(),
     }
 }

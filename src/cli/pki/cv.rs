@@ -12,8 +12,9 @@ use super::{
     Context, ExitStatus, Failure, KeyKind, SoftwareKey, bad, generate, output, random, save_key,
     write_new,
 };
+use crate::cli::inspect;
 use crate::cvc::{
-    AuthenticatedRequest, CvCertificate, CvDate, CvKey, CvRequest, HolderReference, Rights, Role,
+    AuthenticatedRequest, CvCertificate, CvDate, CvKey, CvRequest, HolderReference, Rights,
     TaAlgorithm,
 };
 use crate::lds::SignatureAlgorithm;
@@ -261,29 +262,15 @@ pub(super) fn current(
 /// What a certificate is, in JSON.
 pub(super) fn describe(certificate: &CvCertificate) -> Value {
     let body = certificate.body();
-    let rights = body.authorization.rights();
-    let mut names = Vec::new();
-    names.extend(rights.dg3.then_some("DG3"));
-    names.extend(rights.dg4.then_some("DG4"));
     json!({
         "holder": body.holder.as_str(),
         "authority": body.authority.as_str(),
-        "role": role_name(body.authorization.role()),
-        "rights": names,
+        "role": inspect::cv::role(body.authorization.role()),
+        "rights": inspect::cv::rights(body.authorization.rights()),
         "effective": body.effective.to_string(),
         "expiration": body.expiration.to_string(),
         "algorithm": body.public_key.algorithm.name(),
     })
-}
-
-/// Stable name of a role.
-pub(super) const fn role_name(role: Role) -> &'static str {
-    match role {
-        Role::Cvca => "cvca",
-        Role::DomesticDv => "dv_domestic",
-        Role::ForeignDv => "dv_foreign",
-        Role::Terminal => "terminal",
-    }
 }
 
 /// Says what was written; `more` is merged into the JSON.
