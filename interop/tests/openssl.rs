@@ -6,9 +6,9 @@ mod support;
 use std::path::Path;
 use std::process::Command;
 
-use cancuoc::lds::ParameterForm;
+use cancuoc::lds::{ParameterForm, PublicKey};
 use cancuoc::pki::{KeyKind, to_pem};
-use cancuoc_primitives::curve::Curve;
+use cancuoc_primitives::curve::{Curve, SecretScalar};
 use support::{Issuer, IssuerKeys, content};
 
 struct Run {
@@ -189,5 +189,55 @@ fn parses_every_file_of_a_card() {
         std::fs::write(folder.path().join("file"), &file.content).unwrap();
         let run = openssl(folder.path(), &["asn1parse", "-inform", "DER", "-in", "file"]);
         assert!(run.succeeded, "{:04X}: {}", file.fid, run.output);
+    }
+}
+
+/// Derives the secret of our key and its own with every curve: brainpoolP192r1 has no published
+/// vectors.
+#[test]
+fn agrees_with_our_keys_on_a_secret_on_every_curve() {
+    if !available() {
+        return;
+    }
+    for curve in Curve::ALL {
+        let folder = tempfile::tempdir().unwrap();
+        // It calls two of the curves by their names in ANSI X9.62.
+        let name = match curve {
+            Curve::P192 => "prime192v1",
+            Curve::P256 => "prime256v1",
+            Curve::P224 => "secp224r1",
+            Curve::P384 => "secp384r1",
+            Curve::P521 => "secp521r1",
+            brainpool => brainpool.name(),
+        };
+        let option = format!("ec_paramgen_curve:{name}");
+        let run = |arguments: &[&str]| {
+            let run = openssl(folder.path(), arguments);
+            assert!(run.succeeded, "{name}: {}", run.output);
+        };
+        run(&["genpkey", "-algorithm", "EC", "-pkeyopt", &option, "-out", "theirs.pem"]);
+        run(&["pkey", "-in", "theirs.pem", "-pubout", "-outform", "DER", "-out", "theirs.der"]);
+        let own = SecretScalar::random(curve, &mut support::random());
+        let public = PublicKey::Ec(own.public_point()).to_spki_der(ParameterForm::Named);
+        std::fs::write(folder.path().join("ours.der"), public).unwrap();
+        run(&[
+            "pkey", "-pubin", "-inform", "DER", "-in", "ours.der", "-out", "ours.pem", "-pubout",
+        ]);
+        run(&[
+            "pkeyutl",
+            "-derive",
+            "-inkey",
+            "theirs.pem",
+            "-peerkey",
+            "ours.pem",
+            "-out",
+            "secret",
+        ]);
+        let theirs = std::fs::read(folder.path().join("theirs.der")).unwrap();
+        let (PublicKey::Ec(theirs), _) = PublicKey::from_spki_der(&theirs).unwrap() else {
+            unreachable!("a key on a curve");
+        };
+        let shared = theirs.multiply(&own).unwrap().x_coordinate();
+        assert_eq!(shared, std::fs::read(folder.path().join("secret")).unwrap(), "{name}");
     }
 }
