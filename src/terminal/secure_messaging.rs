@@ -105,7 +105,12 @@ impl SecureMessaging {
             let le = (ne.get() as u16).to_be_bytes();
             data.extend(encode(LE, if extended { &le } else { &le[1..] }));
         }
-        let header = pad(&[cla, command.ins, command.p1, command.p2], self.cipher.block_len());
+        let mut header = vec![cla, command.ins, command.p1, command.p2];
+        // The header is padded apart from the data objects; where none follow, the padding of the
+        // whole is its own (ISO/IEC 7816-4 §10.2.3.1).
+        if !data.is_empty() {
+            header = pad(&header, self.cipher.block_len());
+        }
         let mac = self.mac(&[&header, &data])?;
         data.extend(encode(MAC, &mac));
         extended |= data.len() > 255;

@@ -127,6 +127,25 @@ fn refuses(make: impl FnOnce(&Card) -> ResponseApdu) {
     assert_eq!(terminal.unwrap(&bad), Err(SecureMessagingError));
 }
 
+/// A command without data and Le is rare: RESET RETRY COUNTER is one.
+#[test]
+fn pads_a_header_once_where_nothing_follows_it() {
+    for cipher in [BlockCipher::Tdes, BlockCipher::Aes128] {
+        let mut session = SecureMessaging::from_secret(cipher, b"secret");
+        let wrapped = session.wrap(&CommandApdu::new(0x00, 0x2C, 0x03, 0x03)).unwrap();
+        let header = [0x0C, 0x2C, 0x03, 0x03];
+        let input = [&session.counter_block()[..], &header].concat();
+        let mac = match cipher {
+            BlockCipher::Tdes => retail_mac(&session.mac_key, &input).unwrap(),
+            aes => {
+                let full = cmac(aes, &session.mac_key, &pad(&input, 16)).unwrap();
+                *full.first_chunk().unwrap()
+            }
+        };
+        assert_eq!(wrapped.data, encode(MAC, &mac));
+    }
+}
+
 #[test]
 fn accepts_a_right_response() {
     let mut terminal = session();
