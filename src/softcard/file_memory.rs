@@ -9,6 +9,7 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Write as _};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use cancuoc_card_runtime::{MemoryError, NonVolatileMemory, Write};
 use cancuoc_primitives::hash::HashAlgorithm;
@@ -99,11 +100,26 @@ impl FileMemory {
     }
 }
 
+/// How often and how long apart a lock is asked for. A process that is being started holds copies of
+/// all open files of the one that starts it, and so their locks, until its program is loaded.
+const LOCK_TRIES: u32 = 50;
+const LOCK_PAUSE: Duration = Duration::from_millis(20);
+
 fn lock(file: &File, path: &Path) -> Result<(), SoftCardError> {
-    file.try_lock().map_err(|error| match error {
+    for _ in 1..LOCK_TRIES {
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) => std::thread::sleep(LOCK_PAUSE),
+            other => return other.map_err(|error| refusal(error, path)),
+        }
+    }
+    file.try_lock().map_err(|error| refusal(error, path))
+}
+
+fn refusal(error: TryLockError, path: &Path) -> SoftCardError {
+    match error {
         TryLockError::WouldBlock => SoftCardError::InUse(path.to_owned()),
         TryLockError::Error(source) => SoftCardError::File { path: path.to_owned(), source },
-    })
+    }
 }
 
 impl NonVolatileMemory for FileMemory {
@@ -264,6 +280,20 @@ mod tests {
         let (_folder, path) = card();
         let _memory = FileMemory::create(&path).unwrap();
         assert!(matches!(FileMemory::open(&path), Err(SoftCardError::InUse(_))));
+    }
+
+    #[test]
+    fn a_lock_that_is_given_back_in_a_moment_is_waited_for() {
+        let (_folder, path) = card();
+        let memory = FileMemory::create(&path).unwrap();
+        let copy = memory.file.try_clone().unwrap();
+        drop(memory);
+        let holder = std::thread::spawn(move || {
+            std::thread::sleep(2 * LOCK_PAUSE);
+            drop(copy);
+        });
+        assert!(FileMemory::open(&path).is_ok());
+        holder.join().unwrap();
     }
 
     #[test]
