@@ -5,6 +5,7 @@
 //!
 //! ```text
 //! cli
+//! checkpoint
 //! verify   softcard
 //! issue   globalplatform   terminal   trust   pki      applets/* (seen by softcard only)
 //! lds   cvc   biometrics   document
@@ -14,6 +15,7 @@
 
 pub mod apdu;
 pub mod biometrics;
+pub mod checkpoint;
 pub mod cli;
 pub mod cvc;
 pub mod document;

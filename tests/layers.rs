@@ -21,7 +21,8 @@ const LAYERS: &[(&str, u8)] = &[
     ("globalplatform", 4),
     ("verify", 5),
     ("softcard", 5),
-    ("cli", 6),
+    ("checkpoint", 6),
+    ("cli", 7),
 ];
 
 #[test]

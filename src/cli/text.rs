@@ -23,6 +23,7 @@ const FILES: &[(&str, &str)] = &[
     ("demo", include_str!("../../i18n/demo.toml")),
     ("lds", include_str!("../../i18n/lds.toml")),
     ("verify", include_str!("../../i18n/verify.toml")),
+    ("checkpoint", include_str!("../../i18n/checkpoint.toml")),
     ("inspect", include_str!("../../i18n/inspect.toml")),
     ("pki", include_str!("../../i18n/pki.toml")),
     ("cvc", include_str!("../../i18n/cvc.toml")),

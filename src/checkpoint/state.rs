@@ -1,0 +1,225 @@
+//! What is to be seen of a checkpoint: plain data, without texts of any language.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use image::RgbImage;
+
+use super::Given;
+use crate::document::PersonalNumber;
+use crate::lds::FileId;
+use crate::verify::{Check, Verdict};
+
+/// Everything that a view draws. Times count from the start of the checkpoint.
+#[derive(Debug, Clone, Default)]
+pub struct State {
+    /// The readers, in the order in which they came.
+    pub lanes: Vec<Lane>,
+    /// The PC/SC service does not run; it is being waited for.
+    pub service_down: bool,
+    /// What was scanned for a card that is still to come.
+    pub pending: Option<Pending>,
+    /// What is being typed.
+    pub entry: Entry,
+    /// Cards that a list still has data for.
+    pub queued: usize,
+    /// What was decided so far.
+    pub tally: Tally,
+}
+
+/// Scanned data that wait for a card.
+#[derive(Debug, Clone)]
+pub struct Pending {
+    /// What they are.
+    pub given: Given,
+    /// Since when.
+    pub since: Duration,
+}
+
+/// The line that is being typed, without showing it: it opens a card.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Entry {
+    /// Characters of it.
+    pub characters: usize,
+    /// Lines of an MRZ before it.
+    pub lines: usize,
+    /// Code of what was wrong with the line before.
+    pub error: Option<&'static str>,
+}
+
+/// How many cards ended how.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Tally {
+    /// Verdict genuine.
+    pub genuine: u64,
+    /// Verdict not genuine.
+    pub forged: u64,
+    /// No verdict: something could not be checked.
+    pub inconclusive: u64,
+    /// No verdict: the card could not be read.
+    pub unread: u64,
+}
+
+impl Tally {
+    /// All of them.
+    #[must_use]
+    pub const fn total(&self) -> u64 {
+        self.genuine + self.forged + self.inconclusive + self.unread
+    }
+}
+
+/// A reader and what happens on it.
+#[derive(Debug, Clone)]
+pub struct Lane {
+    /// Name of the reader.
+    pub reader: String,
+    /// The reader is there.
+    pub connected: bool,
+    /// A card lies on it.
+    pub card: bool,
+    /// What happens.
+    pub phase: Phase,
+    /// The last decision, until the next card or until its time is over.
+    pub decision: Option<Decision>,
+    /// How the card before ended: the name of its verdict, nothing personal.
+    pub previous: Option<&'static str>,
+    /// Counts the cards, so that a result is not taken for the next card's.
+    pub arrival: u64,
+}
+
+impl Lane {
+    pub(super) fn new(reader: &str) -> Self {
+        Self {
+            reader: reader.to_owned(),
+            connected: true,
+            card: false,
+            phase: Phase::Idle,
+            decision: None,
+            previous: None,
+            arrival: 0,
+        }
+    }
+}
+
+/// What happens on a reader.
+#[derive(Debug, Clone)]
+pub enum Phase {
+    /// No card, or one that the checkpoint is done with.
+    Idle,
+    /// A card lies there, and nothing is known that opens it.
+    NeedsAccess {
+        /// Since when.
+        since: Duration,
+        /// What was given before did not open it: only what is scanned anew is tried.
+        again: bool,
+    },
+    /// The holder must agree before the card is read.
+    NeedsConsent {
+        /// Since when.
+        since: Duration,
+        /// What opens the card.
+        given: Box<Given>,
+    },
+    /// The card is being read and inspected.
+    Inspecting {
+        /// Number of the job.
+        job: u64,
+        /// The card that it is for, see [`Lane::arrival`].
+        arrival: u64,
+        /// Since when.
+        since: Duration,
+        /// File that is being read.
+        file: Option<FileId>,
+        /// Bytes read so far.
+        bytes: u64,
+    },
+}
+
+/// How a card ended.
+#[derive(Debug, Clone)]
+pub struct Decision {
+    /// What came out.
+    pub outcome: Outcome,
+    /// When.
+    pub at: Duration,
+    /// From when card and data were both there.
+    pub took: Duration,
+}
+
+/// What an inspection gave.
+#[derive(Debug, Clone)]
+pub enum Outcome {
+    /// The card was read and judged.
+    Inspected(Arc<Inspected>),
+    /// It could not be read.
+    Failed(Trouble),
+}
+
+impl Outcome {
+    /// Name of the verdict as it is counted and journalled: `genuine`, `forged`, `inconclusive`,
+    /// or `unread`.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Inspected(inspected) => inspected.verdict.as_str(),
+            Self::Failed(_) => UNREAD,
+        }
+    }
+}
+
+/// The name of what is no verdict: the card could not be read.
+pub const UNREAD: &str = "unread";
+
+/// A card that was read and judged.
+#[derive(Debug, Clone)]
+pub struct Inspected {
+    /// The verdict.
+    pub verdict: Verdict,
+    /// The checks in the order of the procedure.
+    pub checks: Vec<Check>,
+    /// Who the card says its holder is.
+    pub holder: Holder,
+    /// The portrait, small enough for any screen.
+    pub portrait: Option<RgbImage>,
+    /// What took how long.
+    pub timing: Timing,
+}
+
+/// Who a card says its holder is. Personal: not shown in `Debug` output.
+#[derive(Clone, Default)]
+pub struct Holder {
+    /// The personal number.
+    pub number: Option<PersonalNumber>,
+    /// Name, from the national data or else the MRZ.
+    pub name: Option<String>,
+    /// Further facts to be shown: field of DG13 by its name in the profile, and its text.
+    pub facts: Vec<(String, String)>,
+}
+
+impl std::fmt::Debug for Holder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Holder(***)")
+    }
+}
+
+/// Parts of an inspection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Timing {
+    /// Opening the card.
+    pub access: Duration,
+    /// Reading it.
+    pub read: Duration,
+    /// Judging it.
+    pub verify: Duration,
+}
+
+/// Why a card could not be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trouble {
+    /// Stable code, as of the error.
+    pub code: &'static str,
+    /// What the error said, in English.
+    pub detail: String,
+    /// What was scanned or typed does not open the card: with other data it may be tried again.
+    pub wrong_access: bool,
+}
