@@ -21,9 +21,11 @@ use cancuoc::transport::CardTransport;
 use cancuoc_primitives::cipher::BlockCipher;
 use cancuoc_primitives::curve::{Curve, SecretScalar};
 use cancuoc_primitives::hash::HashAlgorithm;
-use cancuoc_primitives::rsa::RsaPrivateKey;
 use const_oid::ObjectIdentifier;
 use zeroize::Zeroizing;
+
+#[path = "rsa_keys.rs"]
+pub mod rsa_keys;
 
 /// The lines of DG1.
 pub const MRZ: &[u8] = b"IDVNM2000000185001200000018<<60001018F4001016VNM<<<<<<<<<<<0\
@@ -118,7 +120,7 @@ pub fn image(wanted: &Wanted) -> CardImage {
         encode_dg14(&SecurityInfos::from_kinds([pace_info, chip_info, chip_key, active_info]));
     let (active, active_public) = match wanted.rsa_bits {
         Some(bits) => {
-            let key = RsaPrivateKey::generate(bits, &mut random()).unwrap();
+            let key = rsa_keys::rsa_key(bits);
             let public = PublicKey::Rsa(key.public_key());
             (ActiveAuthenticationKey::Rsa { key, hash: HashAlgorithm::Sha256 }, public)
         }
@@ -208,7 +210,7 @@ pub fn personalised_file(path: &std::path::Path, image: &CardImage) {
     personalise(card, image);
 }
 
-fn personalise(mut card: SoftCard, image: &CardImage) -> SoftCard {
+pub fn personalise(mut card: SoftCard, image: &CardImage) -> SoftCard {
     let keys = KeySet::test_keys().unwrap();
     let settings = Settings { keys: &keys, level: None, max_data: None };
     let mut silent = |_| {};

@@ -120,9 +120,6 @@ pub fn general_authenticate(
 ) -> Result<Vec<u8>, StatusWord> {
     let selected = session.chip_authentication.take().ok_or(StatusWord::CONDITIONS)?;
     check_open(session, memory)?;
-    if command.cla & 0x10 != 0 {
-        return Err(StatusWord::CONDITIONS);
-    }
     let data = only(command.data, 0x7C).ok_or(StatusWord::WRONG_DATA)?;
     let public = only(data, 0x80).ok_or(StatusWord::WRONG_DATA)?;
     agree(session, selected.protocol.cipher, &selected.key(memory)?, public)?;

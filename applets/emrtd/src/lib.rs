@@ -199,8 +199,9 @@ impl Emrtd {
         command: &Command<'_>,
         room: usize,
     ) -> Response {
-        // The steps of GENERAL AUTHENTICATE have the mark of a chain, but each is a command.
-        if command.ins == 0x86 {
+        // The steps of PACE have the mark of a chain, but each is a command. Chip Authentication
+        // has one GENERAL AUTHENTICATE, so with that mark it is a part of one.
+        if command.ins == 0x86 && self.session.chip_authentication.is_none() {
             self.session.chain = None;
             return self.execute(environment, command, room);
         }

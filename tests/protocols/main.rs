@@ -1,0 +1,10 @@
+//! Reader and software card against each other in-process: every variant of every protocol, and
+//! what either end must refuse.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+#[path = "../support/authorities.rs"]
+mod authorities;
+#[path = "../support/cards.rs"]
+mod cards;
+mod chips;
+mod matrix;
