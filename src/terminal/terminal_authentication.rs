@@ -35,7 +35,8 @@ pub struct TerminalCredentials {
 
 impl TerminalCredentials {
     /// Takes the certificates in any order, links and a CVCA's own among them or not; the key of
-    /// the terminal's certificate; and the day, by which a refusal is explained.
+    /// the terminal's certificate; and the day: no certificate is shown before its first, and by
+    /// its last a refusal is explained.
     #[must_use]
     pub fn new(
         certificates: Vec<CvCertificate>,
@@ -63,7 +64,23 @@ impl TerminalCredentials {
         if certified != Some(self.signer.public_key()) || !same_algorithm {
             return Err(TerminalError::TerminalKeyMismatch);
         }
+        self.check_not_early(&chain)?;
         Ok(chain)
+    }
+
+    /// No certificate of a day to come is shown: the card would take that day for today, and lock
+    /// out terminals whose certificates end before it. Tomorrow is let pass, for somewhere it has
+    /// begun.
+    fn check_not_early(&self, chain: &CvChain) -> Result<(), CvcError> {
+        let tomorrow = self.today.date().tomorrow().ok().and_then(|day| CvDate::new(day).ok());
+        let latest = tomorrow.unwrap_or(self.today);
+        chain.certificates().iter().try_for_each(|certificate| {
+            let fault = certificate.check_validity(latest).err();
+            match fault.filter(|fault| matches!(fault, CvcError::NotYetValid { .. })) {
+                Some(early) => Err(early),
+                None => Ok(()),
+            }
+        })
     }
 
     /// Signs; ECDSA in plain format whatever the signer gives.
@@ -134,8 +151,8 @@ impl<'a> TerminalAuthentication<'a> {
     /// Prepares the protocol for a card that trusts these.
     ///
     /// # Errors
-    /// [`TerminalError::Certificates`] when no chain begins at one of them,
-    /// [`TerminalError::TerminalKeyMismatch`].
+    /// [`TerminalError::Certificates`] when no chain begins at one of them or one of its
+    /// certificates is not valid yet, [`TerminalError::TerminalKeyMismatch`].
     pub fn new(
         credentials: &'a TerminalCredentials,
         trusted: &[HolderReference],

@@ -8,3 +8,4 @@ mod authorities;
 mod cards;
 mod chips;
 mod matrix;
+mod refusals;

@@ -134,11 +134,21 @@ fn names_the_certificate_that_the_card_refuses() {
 
 #[test]
 fn explains_a_refusal_by_the_dates_of_the_certificate() {
-    for (year, code) in [(2025, "cvc_not_yet_valid"), (2028, "cvc_expired")] {
-        let (credentials, _) = credentials(Rights::ALL, day(year));
-        let answer = |n: usize| if n == 2 { refused(0x6300) } else { accept(n) };
-        let error = run(&credentials, answer).1.unwrap_err();
-        assert_eq!(crate::error::ErrorCode::code(&error), code);
+    let (credentials, _) = credentials(Rights::ALL, day(2028));
+    let answer = |n: usize| if n == 2 { refused(0x6984) } else { accept(n) };
+    let error = run(&credentials, answer).1.unwrap_err();
+    assert!(matches!(error, TerminalError::Certificates(CvcError::Expired { .. })));
+}
+
+#[test]
+fn shows_no_certificate_of_a_later_day_than_tomorrow() {
+    for (first, shown) in [(date(2026, 5, 31), true), (date(2026, 5, 30), false)] {
+        let (credentials, _) = credentials(Rights::ALL, CvDate::new(first).unwrap());
+        let mut random = random();
+        let trusted = [name(TRUSTED)];
+        let made = TerminalAuthentication::new(&credentials, &trusted, binding(), &mut random);
+        let early = CvcError::NotYetValid { holder: name("VNDV00001"), from: day(2026) };
+        assert_eq!(made.err(), (!shown).then_some(TerminalError::Certificates(early)));
     }
 }
 

@@ -1,0 +1,8 @@
+//! What reader and card refuse, each against the other with somebody in between.
+
+mod between;
+mod chip_authentication;
+mod pace;
+mod randomness;
+mod secure_messaging;
+mod terminal_authentication;
