@@ -31,6 +31,8 @@ pub struct Context {
     pub trace: Option<PathBuf>,
     /// Keep plain text in the trace.
     pub trace_secrets: bool,
+    /// Seconds after which a card that does not answer is given up.
+    pub card_timeout: u16,
     /// Show progress on standard error.
     pub progress: bool,
     verbosity: i8,
@@ -51,6 +53,7 @@ impl Context {
             reader: options.reader.clone().filter(|r| !r.is_empty()),
             trace: options.trace.clone(),
             trace_secrets: options.trace_secrets,
+            card_timeout: options.card_timeout,
             progress: !options.no_progress && !options.quiet && std::io::stderr().is_terminal(),
             verbosity: if options.quiet { -1 } else { options.verbose.min(3) as i8 },
         }

@@ -71,6 +71,9 @@ pub struct GlobalOptions {
     /// Keep the plain text under secure messaging in the trace: it holds personal data.
     #[arg(long, global = true, requires = "trace")]
     pub trace_secrets: bool,
+    /// Give up on a card that has not answered for so long, or has taken twenty times as long in all.
+    #[arg(long, global = true, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u16).range(1..))]
+    pub card_timeout: u16,
     /// When to use colour.
     #[arg(long, global = true, value_enum, value_name = "WHEN", default_value = "auto")]
     pub color: ColorChoice,

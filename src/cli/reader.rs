@@ -1,20 +1,26 @@
 //! Opens the reader that `--reader` names: PC/SC, or a software card in a file.
 
 use std::path::Path;
+use std::time::Duration;
 
 use super::{Context, ExitStatus, Failure, output};
 use crate::softcard::SoftCard;
 use crate::terminal::TerminalError;
 use crate::transport::pcsc::PcscCard;
+use crate::transport::time_limit::{TimeLimited, TimeLimits};
 use crate::transport::trace::TracingTransport;
 use crate::transport::{CardTransport, TransportError};
 
 /// Prefix of a software card's path.
 pub(super) const CARD_PREFIX: &str = "card:";
 
-/// The powered card on the reader of this call, with the trace that was asked for.
+/// How much longer than for one answer a card is waited for in all.
+const TOTAL: u32 = 20;
+
+/// The powered card on the reader of this call, with the trace that was asked for. It is waited for
+/// only so long.
 pub(super) fn open(context: &Context) -> Result<Box<dyn CardTransport>, Failure> {
-    let card: Box<dyn CardTransport> = match context.reader.as_deref() {
+    let card: Box<dyn CardTransport + Send> = match context.reader.as_deref() {
         Some(selector) if selector.starts_with(CARD_PREFIX) => {
             let path = selector.trim_start_matches(CARD_PREFIX);
             let card = SoftCard::open(Path::new(path));
@@ -22,7 +28,9 @@ pub(super) fn open(context: &Context) -> Result<Box<dyn CardTransport>, Failure>
         }
         selector => Box::new(PcscCard::connect(selector).map_err(|e| transport(&e))?),
     };
-    trace(context, card)
+    let answer = Duration::from_secs(context.card_timeout.into());
+    let limits = TimeLimits { answer, total: answer * TOTAL };
+    trace(context, Box::new(TimeLimited::new(card, limits)))
 }
 
 fn trace(

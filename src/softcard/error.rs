@@ -30,6 +30,9 @@ pub enum SoftCardError {
         /// Where.
         offset: u64,
     },
+    /// The card's application refuses the image.
+    #[error("the image cannot go onto a card: {0}")]
+    Image(String),
     /// The memory took no more.
     #[error("the card's memory cannot be written")]
     Memory,
@@ -41,6 +44,7 @@ impl ErrorCode for SoftCardError {
             Self::File { .. } => "softcard_file_access",
             Self::InUse(_) => "softcard_in_use",
             Self::Malformed { .. } => "softcard_malformed",
+            Self::Image(_) => "softcard_image_refused",
             Self::Memory => "softcard_memory_failed",
         }
     }

@@ -37,6 +37,14 @@ impl FileMemory {
     /// # Errors
     /// [`SoftCardError`]; also when the file exists.
     pub fn create(path: &Path) -> Result<Self, SoftCardError> {
+        Self::create_with(path, &RamMemory::default())
+    }
+
+    /// Makes a memory with the records of another in a new file of mode 0600.
+    ///
+    /// # Errors
+    /// [`SoftCardError`]; also when the file exists.
+    pub fn create_with(path: &Path, content: &RamMemory) -> Result<Self, SoftCardError> {
         let fault = |source| SoftCardError::File { path: path.to_owned(), source };
         let mut file = OpenOptions::new()
             .read(true)
@@ -46,9 +54,9 @@ impl FileMemory {
             .open(path)
             .map_err(fault)?;
         lock(&file, path)?;
-        file.write_all(HEADER).and_then(|()| file.sync_all()).map_err(fault)?;
-        let ram = RamMemory::default();
-        Ok(Self { path: path.to_owned(), file, length: HEADER.len() as u64, ram })
+        let bytes = whole_file(content);
+        file.write_all(&bytes).and_then(|()| file.sync_all()).map_err(fault)?;
+        Ok(Self { path: path.to_owned(), file, length: bytes.len() as u64, ram: content.clone() })
     }
 
     /// Opens a memory and drops a torn batch at its end.
@@ -86,10 +94,7 @@ impl FileMemory {
         }
         let folder = self.path.parent().filter(|p| !p.as_os_str().is_empty());
         let mut new = tempfile::NamedTempFile::new_in(folder.unwrap_or(Path::new(".")))?;
-        let mut bytes = HEADER.to_vec();
-        for (key, value) in self.ram.records() {
-            bytes.extend(encode(&[Write::Put { key: *key, value }]));
-        }
+        let bytes = whole_file(&self.ram);
         new.write_all(&bytes)?;
         new.as_file().sync_all()?;
         new.persist(&self.path).map_err(|e| e.error)?;
@@ -143,6 +148,15 @@ impl NonVolatileMemory for FileMemory {
         self.length += batch.len() as u64;
         self.ram.apply(writes)
     }
+}
+
+/// A file that says what a memory holds and nothing of how it came about.
+fn whole_file(memory: &RamMemory) -> Vec<u8> {
+    let mut bytes = HEADER.to_vec();
+    for (key, value) in memory.records() {
+        bytes.extend(encode(&[Write::Put { key: *key, value }]));
+    }
+    bytes
 }
 
 /// A batch: length of the writes (4 bytes), the writes, the first bytes of their SHA-256.

@@ -3,7 +3,9 @@
 
 mod error;
 mod file_memory;
+mod image;
 mod memory;
+pub mod misbehaviour;
 pub mod vpcd;
 
 use std::path::Path;
@@ -20,7 +22,10 @@ pub use cancuoc_applet_emrtd::{
 pub use cancuoc_applet_issuer_domain::{KeySet, LifeCycle as CardLifeCycle, Provisioning};
 pub use error::SoftCardError;
 pub use file_memory::FileMemory;
+pub use image::personalised;
 pub use memory::{PowerCut, RamMemory};
+pub use misbehaviour::Misbehaviour;
+use misbehaviour::{Link, Player, Reaction};
 
 /// Answer to reset: protocol T=1, historical bytes with the card capabilities that announce short
 /// file identifiers, command chaining and extended length (ISO/IEC 7816-4 §8.1.1.2.7).
@@ -57,6 +62,8 @@ pub struct Summary {
 /// A software card, powered on.
 pub struct SoftCard {
     system: OperatingSystem,
+    /// What goes wrong on its link on purpose.
+    link: Link,
     memory: Box<dyn NonVolatileMemory + Send>,
     random: Box<dyn CryptoRng + Send>,
 }
@@ -102,7 +109,13 @@ impl SoftCard {
     /// # Errors
     /// [`SoftCardError`].
     pub fn open(path: &Path) -> Result<Self, SoftCardError> {
-        Ok(Self::power_up(Box::new(FileMemory::open(path)?), system_random()))
+        let memory = FileMemory::open(path)?;
+        let misbehaviour = Misbehaviour::load(&memory).ok_or_else(|| SoftCardError::Malformed {
+            path: path.to_owned(),
+            what: "misbehaviour that cannot be read",
+            offset: 0,
+        })?;
+        Ok(Self::start(Box::new(memory), system_random(), &misbehaviour))
     }
 
     /// A blank card that lives as long as this value.
@@ -136,23 +149,47 @@ impl SoftCard {
         memory: Box<dyn NonVolatileMemory + Send>,
         random: Box<dyn CryptoRng + Send>,
     ) -> Self {
-        let system = OperatingSystem::new(
-            Box::new(IssuerDomain::default()),
-            vec![Box::new(Emrtd::default())],
-        );
-        let mut card = Self { system, memory, random };
+        let misbehaviour = Misbehaviour::load(&*memory).unwrap_or_default();
+        Self::start(memory, random, &misbehaviour)
+    }
+
+    fn start(
+        memory: Box<dyn NonVolatileMemory + Send>,
+        random: Box<dyn CryptoRng + Send>,
+        misbehaviour: &Misbehaviour,
+    ) -> Self {
+        let emrtd = if misbehaviour.is_none() {
+            Emrtd::default()
+        } else {
+            Emrtd::misbehaving(Box::new(Player::new(misbehaviour)))
+        };
+        let domain = Box::new(IssuerDomain::default());
+        let system = OperatingSystem::new(domain, vec![Box::new(emrtd)]);
+        let mut card = Self { system, link: Link::new(misbehaviour), memory, random };
         card.power_on();
         card
     }
 
     /// Power on or reset.
     pub fn power_on(&mut self) {
+        self.link.power_on();
         self.system.power_on(&mut *self.memory, &mut *self.random);
     }
 
     /// One command APDU and its response APDU.
     pub fn process(&mut self, command: &[u8]) -> Vec<u8> {
         self.system.transmit(&mut *self.memory, &mut *self.random, command)
+    }
+
+    /// One command APDU and what comes of it over the card's link.
+    fn react(&mut self, command: &[u8]) -> Reaction {
+        self.link.react(command).unwrap_or_else(|| Reaction::Answer(self.process(command)))
+    }
+
+    /// What the card does wrong on purpose.
+    #[must_use]
+    pub fn misbehaviour(&self) -> Misbehaviour {
+        Misbehaviour::load(&*self.memory).unwrap_or_default()
     }
 
     /// What the card says of itself.
@@ -176,7 +213,14 @@ fn system_random() -> Box<dyn CryptoRng + Send> {
 
 impl CardTransport for SoftCard {
     fn transmit(&mut self, command: &[u8]) -> Result<Vec<u8>, TransportError> {
-        Ok(self.process(command))
+        match self.react(command) {
+            Reaction::Answer(answer) => Ok(answer),
+            Reaction::Gone => Err(TransportError::CardRemoved),
+            // As with a card on a reader: whoever does not want to wait for ever sets a limit.
+            Reaction::Silence => loop {
+                std::thread::park();
+            },
+        }
     }
 
     fn atr(&self) -> &[u8] {

@@ -6,10 +6,11 @@
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use socket2::SockRef;
 
+use super::misbehaviour::Reaction;
 use super::{ATR, SoftCard};
 
 /// Where the first virtual reader waits.
@@ -22,6 +23,9 @@ const GET_ATR: u8 = 4;
 
 /// How often a blocked read looks whether it shall stop.
 const PATIENCE: Duration = Duration::from_millis(200);
+
+/// How long a card that never answers holds the reader: the daemon can do nothing else meanwhile.
+const SILENCE: Duration = Duration::from_secs(120);
 
 /// What the link tells of its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,10 +94,30 @@ pub fn serve_connection(
             }
             [GET_ATR] => Some(ATR.to_vec()),
             [_] | [] => None,
-            ref apdu => Some(card.process(apdu)),
+            ref apdu => match card.react(apdu) {
+                Reaction::Answer(answer) => Some(answer),
+                Reaction::Gone => return Ok(()),
+                Reaction::Silence => return stay_silent(stream, stop),
+            },
         };
         if let Some(answer) = answer {
             stream.write_all(&frame(&answer))?;
+        }
+    }
+    Ok(())
+}
+
+/// Answers nothing until the peer closes, `stop` is set, or nobody can be waiting any more.
+fn stay_silent(mut stream: &TcpStream, stop: &AtomicBool) -> io::Result<()> {
+    let end = Instant::now() + SILENCE;
+    let mut ignored = [0; 256];
+    while Instant::now() < end && !stop.load(Ordering::Relaxed) {
+        match stream.read(&mut ignored) {
+            Ok(0) => break,
+            Err(e) if !matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
+                return Err(e);
+            }
+            _ => {}
         }
     }
     Ok(())

@@ -4,6 +4,7 @@
 
 pub mod pcsc;
 pub mod replay;
+pub mod time_limit;
 pub mod trace;
 
 use thiserror::Error;
@@ -120,6 +121,12 @@ pub enum TransportError {
         /// Reader's name.
         reader: String,
     },
+    /// The card did not answer in time.
+    #[error("the card did not answer within {seconds} s")]
+    Timeout {
+        /// The limit.
+        seconds: u64,
+    },
     /// The PC/SC service does not run.
     #[error("the PC/SC service is not running")]
     NoService,
@@ -147,6 +154,7 @@ impl ErrorCode for TransportError {
             Self::NoReader { .. } => "no_reader",
             Self::AmbiguousReader { .. } => "ambiguous_reader",
             Self::Busy { .. } => "reader_busy",
+            Self::Timeout { .. } => "card_timeout",
             Self::NoService => "no_pcsc_service",
             Self::Replay { .. } => "trace_replay_mismatch",
             Self::Failed { .. } => "transmission_failed",

@@ -18,6 +18,7 @@ pub mod cv_certificate;
 mod ephemeral_key;
 mod files;
 mod key_derivation;
+pub mod misbehaviour;
 mod pace;
 mod passwords;
 mod personalize;
@@ -28,6 +29,7 @@ mod terminal_authentication;
 mod testing;
 mod trust_points;
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use cancuoc_card_runtime::{
@@ -36,6 +38,7 @@ use cancuoc_card_runtime::{
 
 use crate::command_chain::Collected;
 use crate::files::Directory;
+use crate::misbehaviour::{Misbehaviour, NextKeys, ProtectedSession};
 use crate::pace::PaceState;
 use crate::passwords::Password;
 use crate::secure_messaging::{SecureMessaging, SmError};
@@ -49,6 +52,8 @@ pub const AID: [u8; 7] = [0xA0, 0x00, 0x00, 0x02, 0x47, 0x10, 0x01];
 #[derive(Default)]
 pub struct Emrtd {
     session: Session,
+    /// What it does wrong on purpose; an honest card has none.
+    misbehaviour: Option<Box<dyn Misbehaviour>>,
 }
 
 /// Everything that ends with power, and most of which ends with secure messaging.
@@ -113,6 +118,9 @@ impl Application for Emrtd {
 
     fn power_on(&mut self, _: &mut Environment<'_>) {
         self.session = Session::default();
+        if let Some(misbehaviour) = &mut self.misbehaviour {
+            misbehaviour.power_on();
+        }
     }
 
     fn select(&mut self, environment: &mut Environment<'_>, command: &Command<'_>) -> Response {
@@ -138,7 +146,7 @@ impl Application for Emrtd {
         }
         let response = self.execute(environment, command, command.ne.unwrap_or(0));
         self.session.secure_messaging = self.session.next_secure_messaging.take();
-        response
+        self.spoiled(command, response)
     }
 
     fn personalize(
@@ -156,6 +164,12 @@ impl Application for Emrtd {
 }
 
 impl Emrtd {
+    /// The application of a card that does wrong on purpose.
+    #[must_use]
+    pub fn misbehaving(misbehaviour: Box<dyn Misbehaviour>) -> Self {
+        Self { session: Session::default(), misbehaviour: Some(misbehaviour) }
+    }
+
     /// Unwraps, executes, wraps. Any fault of secure messaging ends the session and is answered
     /// without it (ICAO 9303-11 §9.8.3).
     fn process_protected(
@@ -180,16 +194,51 @@ impl Emrtd {
         // Commands ask whether the session is open, so it is back in place meanwhile.
         self.session.secure_messaging = Some(messaging);
         let response = self.execute_chained(environment, &inner.command(), room);
+        let response = self.spoiled(&inner.command(), response);
         let Some(mut messaging) = self.session.secure_messaging.take() else {
             return response;
         };
-        let wrapped = messaging.wrap(&response, command.ins & 1 == 1);
+        let wrapped = self.protect(&inner.command(), &response, &mut messaging);
         if let Some(next) = self.session.next_secure_messaging.take() {
             self.session.terminal_authentication.restart();
-            messaging = next;
+            messaging = self.keys_after_agreement(messaging, next);
         }
         self.session.secure_messaging = Some(messaging);
         wrapped
+    }
+
+    /// The response that goes out: an honest card's is the one it made.
+    fn spoiled(&mut self, command: &Command<'_>, mut response: Response) -> Response {
+        if let Some(misbehaviour) = &mut self.misbehaviour {
+            misbehaviour.respond(command, &mut response);
+        }
+        response
+    }
+
+    fn protect(
+        &mut self,
+        command: &Command<'_>,
+        response: &Response,
+        messaging: &mut SecureMessaging,
+    ) -> Response {
+        let mut session = ProtectedSession::new(messaging, command);
+        match &mut self.misbehaviour {
+            Some(misbehaviour) => misbehaviour.protect(command, response, &mut session),
+            None => session.protect(response),
+        }
+    }
+
+    /// The keys of the next command: an honest card's are those agreed on.
+    fn keys_after_agreement(
+        &mut self,
+        former: SecureMessaging,
+        agreed: SecureMessaging,
+    ) -> SecureMessaging {
+        match self.misbehaviour.as_mut().map(|misbehaviour| misbehaviour.next_keys()) {
+            None | Some(NextKeys::Agreed) => agreed,
+            Some(NextKeys::Former) => former,
+            Some(NextKeys::Foreign) => SecureMessaging::new(agreed.cipher(), &[]),
+        }
     }
 
     /// A command without its protection, which may be one of a chain.

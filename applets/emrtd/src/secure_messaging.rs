@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 
 use cancuoc_card_runtime::tlv::{self, Objects};
 use cancuoc_card_runtime::{Command, Response};
-use cancuoc_primitives::cipher::{self, BlockCipher};
+use cancuoc_primitives::cipher::{self, BlockCipher, CipherError};
 use subtle::ConstantTimeEq;
 use zeroize::{Zeroize, Zeroizing};
 
@@ -86,7 +86,18 @@ impl SecureMessaging {
         (blocks * self.cipher.block_len()).saturating_sub(1)
     }
 
-    fn count(&mut self) {
+    /// Bytes of a block of the cipher.
+    pub fn block_len(&self) -> usize {
+        self.cipher.block_len()
+    }
+
+    /// Cipher of the session.
+    pub const fn cipher(&self) -> BlockCipher {
+        self.cipher
+    }
+
+    /// Moves the send sequence counter on.
+    pub fn count(&mut self) {
         for byte in self.counter.iter_mut().rev() {
             *byte = byte.wrapping_add(1);
             if *byte != 0 {
@@ -95,18 +106,22 @@ impl SecureMessaging {
         }
     }
 
-    fn iv(&self) -> Result<Vec<u8>, SmError> {
+    fn iv(&self) -> Result<Vec<u8>, CipherError> {
         match self.cipher {
             BlockCipher::Tdes => Ok(vec![0; 8]),
-            aes => cipher::encrypt_block(aes, &self.encryption, &self.counter)
-                .map_err(|_| SmError::Incorrect),
+            aes => cipher::encrypt_block(aes, &self.encryption, &self.counter),
         }
     }
 
+    /// Encrypts whole blocks under the counter.
+    pub fn encrypt(&self, padded: &[u8]) -> Result<Vec<u8>, CipherError> {
+        cipher::cbc_encrypt(self.cipher, &self.encryption, &self.iv()?, padded)
+    }
+
     /// MAC over the counter and a message whose end is padded to whole blocks.
-    fn mac(&self, message: &[u8]) -> Result<[u8; 8], SmError> {
+    pub fn mac(&self, message: &[u8]) -> Result<[u8; 8], CipherError> {
         let input = [&self.counter[..], message].concat();
-        let mac = match self.cipher {
+        match self.cipher {
             BlockCipher::Tdes => cipher::retail_mac(&self.authentication, &input),
             aes => {
                 let padded = cipher::pad(&input, aes.block_len());
@@ -115,8 +130,7 @@ impl SecureMessaging {
                     first
                 })
             }
-        };
-        mac.map_err(|_| SmError::Incorrect)
+        }
     }
 
     /// Checks a protected command and takes its protection off.
@@ -129,7 +143,7 @@ impl SecureMessaging {
             message = cipher::pad(&message, self.cipher.block_len());
             message.extend_from_slice(objects.authenticated);
         }
-        let mac = self.mac(&message)?;
+        let mac = self.mac(&message).map_err(|_| SmError::Incorrect)?;
         if !bool::from(mac.ct_eq(objects.mac)) {
             return Err(SmError::Incorrect);
         }
@@ -141,10 +155,10 @@ impl SecureMessaging {
     }
 
     fn decrypt(&self, cryptogram: &[u8]) -> Result<Zeroizing<Vec<u8>>, SmError> {
-        let iv = self.iv()?;
-        let padded = cipher::cbc_decrypt(self.cipher, &self.encryption, &iv, cryptogram)
-            .map_err(|_| SmError::Incorrect)?;
-        let padded = Zeroizing::new(padded);
+        let padded = self
+            .iv()
+            .and_then(|iv| cipher::cbc_decrypt(self.cipher, &self.encryption, &iv, cryptogram));
+        let padded = Zeroizing::new(padded.map_err(|_| SmError::Incorrect)?);
         let plain = cipher::unpad(&padded).ok_or(SmError::Incorrect)?;
         // Padding of a whole block or more was never asked for.
         if padded.len() - plain.len() > self.cipher.block_len() {
@@ -163,13 +177,11 @@ impl SecureMessaging {
         }
     }
 
-    fn try_wrap(&self, response: &Response, odd_instruction: bool) -> Result<Vec<u8>, SmError> {
+    fn try_wrap(&self, response: &Response, odd_instruction: bool) -> Result<Vec<u8>, CipherError> {
         let mut message = Vec::with_capacity(response.data.len() + 48);
         if !response.data.is_empty() {
             let padded = Zeroizing::new(cipher::pad(&response.data, self.cipher.block_len()));
-            let cryptogram =
-                cipher::cbc_encrypt(self.cipher, &self.encryption, &self.iv()?, &padded)
-                    .map_err(|_| SmError::Incorrect)?;
+            let cryptogram = self.encrypt(&padded)?;
             if odd_instruction {
                 tlv::put(&mut message, 0x85, &cryptogram);
             } else {

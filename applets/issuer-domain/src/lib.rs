@@ -22,7 +22,7 @@ use cancuoc_card_runtime::{
 };
 
 use crate::secure_channel::{Authenticating, SecureChannel};
-pub use crate::store::{KeySet, LifeCycle, Provisioning, life_cycle, provision};
+pub use crate::store::{KeySet, LifeCycle, Provisioning, life_cycle, provision, set_life_cycle};
 
 /// Application identifier of the issuer security domain.
 pub const AID: [u8; 8] = [0xA0, 0x00, 0x00, 0x01, 0x51, 0x00, 0x00, 0x00];

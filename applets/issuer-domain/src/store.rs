@@ -107,6 +107,9 @@ pub fn life_cycle(memory: &dyn NonVolatileMemory) -> LifeCycle {
 }
 
 /// Moves the life cycle.
+///
+/// # Errors
+/// 6581 when the memory cannot be written.
 pub fn set_life_cycle(
     memory: &mut dyn NonVolatileMemory,
     life_cycle: LifeCycle,
