@@ -56,6 +56,8 @@ pub(super) struct Access {
     pub plan: AccessPlan,
     /// The MRZ as given.
     pub mrz: Option<Mrz>,
+    /// The 12-digit number as given.
+    pub number: Option<PersonalNumber>,
     /// The QR text as given.
     pub qr: Option<QrText>,
 }
@@ -78,7 +80,7 @@ impl AccessOptions {
     /// A [`Failure`] that says what is wrong with what was given.
     pub(super) fn resolve(&self, context: &Context) -> Result<Access, Failure> {
         let profile = CardProfile::can_cuoc_2021();
-        let (mut mrz, mut qr) = (None, None);
+        let (mut mrz, mut given_number, mut qr) = (None, None, None);
         let source = &self.source;
         let read = |option: &str, value: &str| secret::read(context, option, value);
         let mut keys = if let Some(value) = &source.can {
@@ -92,8 +94,9 @@ impl AccessOptions {
         } else if let Some(value) = &source.number {
             let number = PersonalNumber::new(&read("--number", value)?).map_err(|e| bad(&e))?;
             let (birth, expiry) = (date("--birth", &self.birth)?, date("--expiry", &self.expiry)?);
-            AccessKeys::from_number(&number, birth.as_ref(), expiry.as_ref(), profile)
-                .map_err(|e| bad(&e))?
+            let keys = AccessKeys::from_number(&number, birth.as_ref(), expiry.as_ref(), profile);
+            given_number = Some(number);
+            keys.map_err(|e| bad(&e))?
         } else if let Some(value) = &source.qr {
             let parsed = QrText::parse(&read("--qr", value)?).map_err(|e| bad(&e))?;
             let expiry = date("--expiry", &self.expiry)?;
@@ -116,6 +119,7 @@ impl AccessOptions {
         Ok(Access {
             plan: AccessPlan { policy, prefer_mrz: mrz.is_some(), ..AccessPlan::pace(keys) },
             mrz,
+            number: given_number,
             qr,
         })
     }

@@ -7,19 +7,22 @@ use serde_json::{Value, json};
 
 use super::access::AccessOptions;
 use super::terminal_credentials::TerminalOptions;
-use super::{Context, ExitStatus, Failure, output, picture, read};
+use super::{Context, ExitStatus, Failure, Lang, output, picture, read};
 use crate::biometrics;
 use crate::document::CardProfile;
 use crate::document::dg13::FieldKind;
+use crate::error::ErrorCode;
 use crate::lds::{DgNumber, FileId};
 use crate::terminal::pace::PaceFilter;
+use crate::terminal::terminal_authentication::TerminalAuthenticationOutcome;
 use crate::terminal::{
     AccessPlan, AccessPolicy, ChipReading, FileRead, Proof, ReadOptions, TerminalError,
 };
 use crate::trust::TrustStore;
+use crate::verify::reasons::{self, Advice};
 use crate::verify::{
-    AccessOutcome, Check, ChipEvidence, ChipOutcome, DocumentFiles, Expected, Inspection, Policy,
-    PolicyError, Report, Verdict, inspect,
+    AccessOutcome, Check, CheckId, ChipEvidence, ChipOutcome, DocumentFiles, Expected, Inspection,
+    Policy, PolicyError, Report, TerminalOutcome, Verdict, inspect,
 };
 
 /// Is this card genuine? The whole inspection procedure and a verdict with reasons.
@@ -42,7 +45,7 @@ pub(super) struct Arguments {
     /// Verify files that cancuoc read saved, instead of a card: the chip is then not asked.
     #[arg(long, value_name = "DIR")]
     files: Option<PathBuf>,
-    /// What is accepted: strict, standard, or a file with a policy.
+    /// What is accepted: strict, standard, integrity-only (never 'genuine'), or a file with a policy.
     #[arg(long, value_name = "NAME|FILE", default_value = "strict")]
     policy: String,
 }
@@ -64,6 +67,7 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<ExitStatus
             let mut access = arguments.access.resolve(context)?;
             restrict(&mut access.plan, &policy)?;
             expected.mrz = access.mrz;
+            expected.number = access.number;
             expected.qr = access.qr;
             let terminal = arguments.terminal.resolve(context)?;
             let wanted = ReadOptions { probe_unlisted: true, terminal, ..ReadOptions::default() };
@@ -159,12 +163,18 @@ fn document_files(reading: &ChipReading) -> DocumentFiles {
     };
     for file in &reading.files {
         match &file.read {
-            FileRead::Content { bytes, .. } => {
+            FileRead::Content { bytes, trailing } => {
                 files.files.insert(file.file, bytes.clone());
+                if *trailing > 0 {
+                    files.trailing.insert(file.file, *trailing);
+                }
             }
             // Only what the application itself protects counts as protected.
             FileRead::Denied(_) => files.protected.push(file.file),
-            FileRead::NotFound | FileRead::Malformed(_) => {}
+            FileRead::Malformed(error) => {
+                files.unreadable.insert(file.file, error.to_string());
+            }
+            FileRead::NotFound => {}
         }
     }
     files
@@ -192,6 +202,23 @@ fn chip_evidence(reading: &ChipReading) -> ChipEvidence {
         chip_authentication: outcome(&reading.chip_authentication),
         chip_authentication_mapping: access.chip_authentication_mapping.clone(),
         active_authentication: outcome(&reading.active_authentication),
+        terminal_authentication: terminal_outcome(&reading.terminal_authentication),
+    }
+}
+
+fn terminal_outcome(proof: &Proof<TerminalAuthenticationOutcome>) -> TerminalOutcome {
+    match proof {
+        Proof::NotTried => TerminalOutcome::NotTried,
+        Proof::NotOffered => TerminalOutcome::NotOffered,
+        Proof::Failed(error) => {
+            TerminalOutcome::Failed { code: error.code().to_owned(), message: error.to_string() }
+        }
+        Proof::Answered(outcome) => TerminalOutcome::Passed {
+            trust_point: outcome.trust_point.to_string(),
+            chain: outcome.chain.iter().map(ToString::to_string).collect(),
+            dg3: outcome.rights.dg3,
+            dg4: outcome.rights.dg4,
+        },
     }
 }
 
@@ -201,7 +228,7 @@ fn load(folder: &Path) -> Result<DocumentFiles, Failure> {
     let groups = DgNumber::all().map(DgNumber::file);
     for file in groups.chain([FileId::COM, FileId::SOD]) {
         if let Some(bytes) = load_file(folder, &read::file_name(file))? {
-            files.files.insert(file, bytes);
+            files.insert(file, bytes);
         }
     }
     files.card_access = load_file(folder, &read::file_name(FileId::CARD_ACCESS))?;
@@ -249,6 +276,12 @@ impl Outcome {
             "policy": self.policy,
             "checks": checks,
         });
+        if self.report.verdict() == Verdict::Inconclusive {
+            let names =
+                |ids: Vec<CheckId>| ids.into_iter().map(CheckId::as_str).collect::<Vec<_>>();
+            let groups = self.report.wanting().into_iter().map(names);
+            document["wanting"] = groups.collect::<Vec<_>>().into();
+        }
         if let Some(reading) = &self.reading {
             let micros = |value: u64| value as f64 / 1000.0;
             document["document"] = holder_json(reading);
@@ -279,10 +312,8 @@ impl Outcome {
 }
 
 fn message(context: &Context, check: &Check) -> String {
-    let find = |kind: &str| {
-        super::text::find(context.lang, &format!("{kind}.{}", check.code), &[("detail", "")])
-    };
-    find("check").or_else(|| find("error")).unwrap_or_else(|| check.code.to_owned())
+    let found = super::text::find(context.lang, &format!("check.{}", check.code), &[]);
+    found.unwrap_or_else(|| check.code.to_owned())
 }
 
 fn holder_json(reading: &ChipReading) -> Value {
@@ -362,12 +393,87 @@ fn print_verdict(context: &Context, report: &Report) -> Result<(), Failure> {
     let text = context.text(&format!("verdict.{}", verdict.as_str()), &[]);
     output::line(&format!("\n{style}{text}{style:#}"))?;
     for check in report.checks.iter().filter(|c| !c.has_passed() || c.is_warning()) {
-        let key = if check.code.starts_with("policy_") { "policy" } else { check.code };
-        let hint = super::text::find(context.lang, &format!("check_hint.{key}"), &[]);
         // A check that is merely skipped is of interest only where the verdict hangs on it.
-        if let Some(hint) = hint.filter(|_| verdict != Verdict::Genuine || check.is_warning()) {
+        if verdict == Verdict::Genuine && !check.is_warning() {
+            continue;
+        }
+        if let Some(hint) = hint(context.lang, check.code) {
             output::line(&format!("  → {}: {}", message(context, check), hint))?;
         }
     }
+    if report.wanting().iter().any(Vec::is_empty) && verdict == Verdict::Inconclusive {
+        output::line(&format!("  → {}", context.text("verify.integrity_only", &[])))?;
+    }
     Ok(())
+}
+
+/// What to do about a reason, where there is something to do.
+fn hint(lang: Lang, code: &str) -> Option<String> {
+    let (_, advice) = reasons::find(code)?;
+    match advice {
+        Advice::Nothing | Advice::Consequence => None,
+        _ => Some(what_to_do(lang, code, advice)),
+    }
+}
+
+/// What to do about a reason: the sentence of its own, else that of its kind.
+fn what_to_do(lang: Lang, code: &str, advice: Advice) -> String {
+    let own = super::text::find(lang, &format!("check_hint.{code}"), &[]);
+    own.unwrap_or_else(|| super::text::text(lang, advice.key(), &[]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::text::{find, text};
+    use super::*;
+
+    const TABLES: [(Lang, &str, &str); 2] = [
+        (Lang::En, "docs/en/verifiers.md", "| code | meaning | what to do |"),
+        (Lang::Vi, "docs/vi/nguoi-kiem-tra.md", "| mã | ý nghĩa | việc cần làm |"),
+    ];
+
+    #[test]
+    fn every_reason_has_its_meaning_and_what_to_do() {
+        for (code, advice) in reasons::REASONS.iter().flat_map(|(_, reasons)| *reasons) {
+            let (meaning, own) = (format!("check.{code}"), format!("check_hint.{code}"));
+            for lang in [Lang::En, Lang::Vi] {
+                assert!(find(lang, &meaning, &[]).is_some(), "{meaning}");
+                assert!(find(lang, advice.key(), &[]).is_some(), "{}", advice.key());
+                let has_own = find(lang, &own, &[]).is_some();
+                assert_eq!(*advice == Advice::Own, has_own, "{own}");
+            }
+        }
+    }
+
+    /// The tables of reasons as they stand in the documents.
+    fn tables(lang: Lang, header: &str) -> String {
+        let mut out = String::new();
+        for (heading, reasons) in reasons::REASONS {
+            out += &format!("\n### {}\n\n{header}\n|---|---|---|\n", text(lang, heading, &[]));
+            for (code, advice) in *reasons {
+                let meaning = text(lang, &format!("check.{code}"), &[]);
+                out += &format!("| `{code}` | {meaning} | {} |\n", what_to_do(lang, code, *advice));
+            }
+        }
+        out + "\n"
+    }
+
+    /// Where they differ, run the test once more with `CANCUOC_WRITE_DOCS=1`.
+    #[test]
+    fn the_documents_list_every_reason_with_its_meaning_and_what_to_do() {
+        for (lang, file, header) in TABLES {
+            let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
+            let document = std::fs::read_to_string(&path).unwrap();
+            let (before, rest) = document.split_once("<!-- reasons -->\n").unwrap();
+            let (_, after) = rest.split_once("<!-- end of reasons -->\n").unwrap();
+            let tables = tables(lang, header);
+            let wanted =
+                format!("{before}<!-- reasons -->\n{tables}<!-- end of reasons -->\n{after}");
+            if std::env::var_os("CANCUOC_WRITE_DOCS").is_some() {
+                std::fs::write(&path, &wanted).unwrap();
+                continue;
+            }
+            assert!(document == wanted, "{file} is out of date: CANCUOC_WRITE_DOCS=1 cargo test");
+        }
+    }
 }

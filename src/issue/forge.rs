@@ -14,7 +14,7 @@ use super::image::{
 use crate::apdu::tlv::{Tag, encode};
 use crate::error::ErrorCode;
 use crate::lds::sod::{Sod, SodContent};
-use crate::lds::{Com, FileId, LdsError, ParameterForm};
+use crate::lds::{Com, FileId, LdsError, ParameterForm, PublicKey};
 use crate::pki::{
     CertificateKind, CertificateRequest, KeyKind, Signer, SignerError, SoftwareKey, Validity,
     country_name, issue,
@@ -105,10 +105,11 @@ impl Forgery {
             }
             Self::AlteredDg13 => alter_dg13(image),
             Self::ForeignDs => {
-                // A CA of the same name with a key of its own.
+                // A CA with a key of its own, which claims the name and the key identifier.
+                let claimed = issuer.csca.public_key();
                 let own = key(random)?;
                 let fake = ForgedIssuer { csca: &own, ..issuer };
-                sign_again(image, fake, valid_from(now, 30), now, random)
+                sign_again(image, fake, &claimed, valid_from(now, 30), now, random)
             }
             Self::ExpiredDs => {
                 // Within the validity of a CA made a day ago, so that this alone is wrong.
@@ -116,7 +117,7 @@ impl Forgery {
                 let (from, until) = (hours(20).unwrap_or(now), hours(1).unwrap_or(now));
                 let validity =
                     Validity { not_before: from, not_after: until, key_not_after: until };
-                sign_again(image, issuer, validity, now, random)
+                sign_again(image, issuer, &issuer.csca.public_key(), validity, now, random)
             }
             Self::UnsignedDg => add_unsigned(image),
         }
@@ -197,10 +198,11 @@ fn add_unsigned(image: &mut CardImage) -> Result<(), ForgeError> {
     Ok(())
 }
 
-/// A new document signer signs the same hashes.
+/// A new document signer signs the same hashes; its certificate says that `claimed` signed it.
 fn sign_again(
     image: &mut CardImage,
     issuer: ForgedIssuer<'_>,
+    claimed: &PublicKey,
     validity: Validity,
     now: Timestamp,
     random: &mut dyn CryptoRng,
@@ -214,7 +216,7 @@ fn sign_again(
         country: issuer.country,
         public_key: &signer.public_key(),
         parameters: ParameterForm::Named,
-        issuer_key: &issuer.csca.public_key(),
+        issuer_key: claimed,
         validity,
     };
     let certificate = issue(&request, issuer.csca, random)?;

@@ -19,9 +19,12 @@ pub const LDS_SECURITY_OBJECT: ObjectIdentifier = ObjectIdentifier::new_unwrap("
 /// Object identifier of the technical report before Doc 9303, seen on early documents.
 pub const LDS_SECURITY_OBJECT_LEGACY: ObjectIdentifier =
     ObjectIdentifier::new_unwrap("1.2.528.1.1006.1.20.1");
+/// Object identifier of drafts, seen on early documents.
+pub const LDS_SECURITY_OBJECT_DRAFT: ObjectIdentifier =
+    ObjectIdentifier::new_unwrap("1.3.27.1.1.1");
 /// The types of content that are accepted as an LDS security object.
-pub const LDS_SECURITY_OBJECT_TYPES: [ObjectIdentifier; 2] =
-    [LDS_SECURITY_OBJECT, LDS_SECURITY_OBJECT_LEGACY];
+pub const LDS_SECURITY_OBJECT_TYPES: [ObjectIdentifier; 3] =
+    [LDS_SECURITY_OBJECT, LDS_SECURITY_OBJECT_LEGACY, LDS_SECURITY_OBJECT_DRAFT];
 
 /// Most hashes that are read: more than there are data groups, so that a list with numbers twice
 /// is read and can be reported.

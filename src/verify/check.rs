@@ -187,6 +187,12 @@ impl Check {
         }
     }
 
+    /// What it rests on, to be added to.
+    #[must_use]
+    pub(super) fn evidence(&self) -> Evidence {
+        Evidence(self.detail().clone())
+    }
+
     /// The check in the JSON of `cancuoc.verify/1`.
     #[must_use]
     pub fn to_json(&self, message: &str) -> Value {
@@ -236,12 +242,8 @@ impl Verdict {
     #[must_use]
     pub fn of(checks: &[Check], requirements: &Requirements) -> Self {
         if checks.iter().any(Check::has_failed) {
-            return Self::Forged;
-        }
-        let passed = |id: &CheckId| checks.iter().any(|c| c.id == *id && c.has_passed());
-        let chip = |id: &CheckId| Self::CHIP.contains(id) && passed(id);
-        let signed = Self::REQUIRED.iter().all(passed) && requirements.all.iter().all(passed);
-        if signed && requirements.one_of.iter().any(chip) {
+            Self::Forged
+        } else if wanting(checks, requirements).is_empty() {
             Self::Genuine
         } else {
             Self::Inconclusive
@@ -257,4 +259,18 @@ impl Verdict {
             Self::Inconclusive => "inconclusive",
         }
     }
+}
+
+/// What `genuine` still takes: of each group one check must hold. A group without any cannot be
+/// met: the policy accepts no proof that the chip is no copy.
+pub(super) fn wanting(checks: &[Check], requirements: &Requirements) -> Vec<Vec<CheckId>> {
+    let passed = |id: &CheckId| checks.iter().any(|c| c.id == *id && c.has_passed());
+    let needed = Verdict::REQUIRED.iter().chain(&requirements.all);
+    let mut groups: Vec<_> = needed.filter(|id| !passed(id)).map(|id| vec![*id]).collect();
+    let proofs: Vec<_> =
+        requirements.one_of.iter().copied().filter(|id| Verdict::CHIP.contains(id)).collect();
+    if !proofs.iter().any(passed) {
+        groups.push(proofs);
+    }
+    groups
 }

@@ -39,6 +39,34 @@ pub enum ChipOutcome<T> {
     Unsupported(String),
 }
 
+/// What came of Terminal Authentication: what the card said, which proves nothing to others.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum TerminalOutcome {
+    /// Not tried: the terminal has no certificates.
+    #[default]
+    NotTried,
+    /// The card does not know it, or trusts nobody for it.
+    NotOffered,
+    /// It failed, with the stable code and words of the error.
+    Failed {
+        /// Stable code.
+        code: String,
+        /// What was wrong.
+        message: String,
+    },
+    /// The card accepted the terminal.
+    Passed {
+        /// The trust point of the card that the chain began at.
+        trust_point: String,
+        /// Holders of the certificates shown.
+        chain: Vec<String>,
+        /// The right to fingerprints.
+        dg3: bool,
+        /// The right to irises.
+        dg4: bool,
+    },
+}
+
 /// All that came from the chip besides its files.
 #[derive(Debug, Clone, Default)]
 pub struct ChipEvidence {
@@ -50,6 +78,8 @@ pub struct ChipEvidence {
     pub chip_authentication_mapping: Option<ChipAuthenticationMappingEvidence>,
     /// Active Authentication.
     pub active_authentication: ChipOutcome<ActiveAuthenticationEvidence>,
+    /// Terminal Authentication.
+    pub terminal_authentication: TerminalOutcome,
 }
 
 impl ChipEvidence {
@@ -80,6 +110,27 @@ pub(super) fn access_checks(chip: &ChipEvidence, policy: &Policy) -> Vec<Check> 
             let unused = if access.downgraded { "pace_not_offered" } else { "not_used" };
             let bac = Check::passed(bac_id, evidence).under(policy.bac());
             vec![Check::skipped(pace_id, unused), bac]
+        }
+    }
+}
+
+/// `terminal.ta`. A card that does not accept the terminal is no worse for it.
+pub(super) fn terminal_check(chip: &ChipEvidence) -> Check {
+    let id = CheckId::TerminalTa;
+    match &chip.terminal_authentication {
+        TerminalOutcome::NotTried if chip.access.is_none() => Check::skipped(id, "no_chip"),
+        TerminalOutcome::NotTried => Check::skipped(id, "not_used"),
+        TerminalOutcome::NotOffered => Check::skipped(id, "not_offered"),
+        TerminalOutcome::Failed { code, message } => {
+            let evidence = Evidence::new("error", message.clone()).and("error_code", code.clone());
+            Check::skipped_with(id, "terminal_not_accepted", evidence)
+        }
+        TerminalOutcome::Passed { trust_point, chain, dg3, dg4 } => {
+            let evidence = Evidence::new("trust_point", trust_point.clone())
+                .and("chain", chain.clone())
+                .and("dg3", *dg3)
+                .and("dg4", *dg4);
+            Check::passed(id, evidence)
         }
     }
 }

@@ -1,15 +1,18 @@
 //! Whether the parts of a document, and what is known of it from outside, say the same.
 
+mod comparison;
+mod holder;
 mod security_infos;
+mod surface;
+mod validity;
 
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
-use super::{Check, CheckId, ChipEvidence, DocumentFiles, Evidence, Inspection, Policy};
+use super::{Check, CheckId, ChipEvidence, DocumentFiles, Evidence, Inspection};
 use crate::biometrics::{FaceRecord, decode};
-use crate::document::mrz::MrzExpiry;
-use crate::document::name::MrzName;
-use crate::document::{CardProfile, Dg13, Mrz, PartialDate, QrText};
+use crate::document::dg13::Dg13View;
+use crate::document::{CardProfile, Dg13, Mrz, PersonalNumber, QrText};
 use crate::lds::sod::Sod;
 use crate::lds::{CardSecurity, Com, Dg2, DgNumber, FileId, decode_dg1};
 
@@ -18,10 +21,31 @@ use crate::lds::{CardSecurity, Com, Dg2, DgNumber, FileId, decode_dg1};
 pub struct Expected {
     /// MRZ as typed or scanned.
     pub mrz: Option<Mrz>,
+    /// The 12-digit number as typed.
+    pub number: Option<PersonalNumber>,
     /// Text of the QR code.
     pub qr: Option<QrText>,
     /// Profile that numbers the fields of DG13.
     pub profile: Option<CardProfile>,
+}
+
+/// What the files say of the holder.
+struct Holder<'a> {
+    /// Whether there is a DG1.
+    has_dg1: bool,
+    mrz: Option<&'a Mrz>,
+    /// Whether there is a DG13.
+    has_dg13: bool,
+    dg13: Option<&'a Dg13>,
+    profile: &'a CardProfile,
+    today: Date,
+}
+
+impl<'a> Holder<'a> {
+    /// The national data by the names of the profile.
+    fn national(&self) -> Option<Dg13View<'a>> {
+        Some(self.dg13?.view(&self.profile.dg13))
+    }
 }
 
 /// All checks of consistency, validity and biometric format.
@@ -31,19 +55,27 @@ pub(super) fn check(
     card_security: Option<&CardSecurity>,
     inspection: &Inspection<'_>,
 ) -> Vec<Check> {
-    let dg = |n| DgNumber::new(n).and_then(|n| files.files.get(&n.file())).map(Vec::as_slice);
+    let dg = |n| files.data_group(n);
     let mrz = dg(1).and_then(|b| decode_dg1(b).ok()).and_then(|b| Mrz::parse(b).ok());
     let dg13 = dg(13).and_then(|bytes| Dg13::decode(bytes).ok());
-    let today = TimeZone::UTC.to_datetime(inspection.now).date();
     let expected = inspection.expected;
+    let profile = expected.profile.as_ref().unwrap_or_else(|| CardProfile::can_cuoc_2021());
+    let holder = Holder {
+        has_dg1: dg(1).is_some(),
+        mrz: mrz.as_ref(),
+        has_dg13: dg(13).is_some(),
+        dg13: dg13.as_ref(),
+        profile,
+        today: TimeZone::UTC.to_datetime(inspection.now).date(),
+    };
     vec![
         com_sod(files),
         security_infos::card_access_dg14(files.card_access.as_deref(), dg(14), chip),
         security_infos::card_security(card_security, files.card_access.as_deref(), dg(14)),
-        dg1_dg13(mrz.as_ref(), dg(13).is_some(), dg13.as_ref(), expected, today),
-        typed_mrz(mrz.as_ref(), expected),
-        qr(mrz.as_ref(), expected, today),
-        validity(dg(1).is_some(), mrz.as_ref(), today, inspection.policy),
+        holder::dg1_dg13(&holder),
+        surface::mrz(&holder, expected),
+        surface::qr(&holder, expected),
+        validity::check(&holder, inspection.policy),
         biometrics(dg(2)),
     ]
 }
@@ -75,133 +107,14 @@ fn com_sod(files: &DocumentFiles) -> Check {
     if !only_com.is_empty() {
         return Check::failed(id, "com_lists_unsigned", Evidence::new("data_groups", only_com));
     }
-    if object.lds_version.is_some_and(|(lds, _)| lds != com.lds_version) {
-        return Check::failed(id, "lds_version_mismatch", Evidence::new("com", com.lds_version));
+    let own = (com.lds_version, com.unicode_version);
+    if let Some(signed) = object.lds_version.filter(|signed| *signed != own) {
+        let text = |(lds, unicode): (String, String)| vec![lds, unicode];
+        let evidence = Evidence::new("com", text(own)).and("sod", text(signed));
+        return Check::failed(id, "lds_version_mismatch", evidence);
     }
     let names: Vec<_> = listed.iter().map(ToString::to_string).collect();
     Check::passed(id, Evidence::new("data_groups", names))
-}
-
-fn profile(expected: &Expected) -> &CardProfile {
-    expected.profile.as_ref().unwrap_or_else(|| CardProfile::can_cuoc_2021())
-}
-
-/// Number, birth, sex and name in the MRZ and in the national data group.
-fn dg1_dg13(
-    mrz: Option<&Mrz>,
-    present: bool,
-    dg13: Option<&Dg13>,
-    expected: &Expected,
-    today: Date,
-) -> Check {
-    let id = CheckId::ConsistencyDg1Dg13;
-    if !present {
-        return Check::skipped(id, "not_offered");
-    }
-    let (Some(mrz), Some(dg13)) = (mrz, dg13) else {
-        return Check::unsupported(
-            id,
-            "dg13_not_decoded",
-            Evidence::new("decoded", dg13.is_some()),
-        );
-    };
-    let profile = profile(expected);
-    let view = dg13.view(&profile.dg13);
-    let mut differs = Vec::new();
-    if let (Some(a), Some(b)) = (view.personal_number(), mrz.personal_number())
-        && a != b
-    {
-        differs.push("number");
-    }
-    if let (Some(a), Some(b)) = (view.date("birth_date"), mrz.birth().birth(today))
-        && !same_date(a, b)
-    {
-        differs.push("birth");
-    }
-    if let Some(name) = view.text("full_name")
-        && let Ok(name) = MrzName::from_full_name(name)
-        && name.td1().trim_end_matches('<') != mrz_name(mrz)
-    {
-        differs.push("name");
-    }
-    if differs.is_empty() {
-        Check::passed(id, Evidence::new("compared", ["number", "birth", "name"].to_vec()))
-    } else {
-        Check::failed(id, "dg1_dg13_differ", Evidence::new("fields", differs))
-    }
-}
-
-/// The name line of a TD1 document.
-fn mrz_name(mrz: &Mrz) -> &str {
-    mrz.lines().nth(2).unwrap_or_default().trim_end_matches('<')
-}
-
-/// Equal as far as both are known.
-fn same_date(a: PartialDate, b: PartialDate) -> bool {
-    a == b
-}
-
-fn typed_mrz(mrz: Option<&Mrz>, expected: &Expected) -> Check {
-    let id = CheckId::ConsistencyMrz;
-    match (&expected.mrz, mrz) {
-        (None, _) => Check::skipped(id, "not_given"),
-        (_, None) => Check::skipped(id, "file_not_read"),
-        (Some(typed), Some(read)) if typed.as_str() == read.as_str() => {
-            Check::passed(id, Evidence::new("characters", typed.as_str().len()))
-        }
-        _ => Check::failed(id, "mrz_differs", Evidence::new("compared", "MRZ")),
-    }
-}
-
-fn qr(mrz: Option<&Mrz>, expected: &Expected, today: Date) -> Check {
-    let id = CheckId::ConsistencyQr;
-    let (qr, mrz) = match (&expected.qr, mrz) {
-        (None, _) => return Check::skipped(id, "not_given"),
-        (_, None) => return Check::skipped(id, "file_not_read"),
-        (Some(qr), Some(mrz)) => (qr, mrz),
-    };
-    let mut differs = Vec::new();
-    if mrz.personal_number().as_ref() != Some(qr.personal_number()) {
-        differs.push("number");
-    }
-    if let (Some(a), Some(b)) = (qr.birth(), mrz.birth().birth(today))
-        && !same_date(a, b)
-    {
-        differs.push("birth");
-    }
-    if differs.is_empty() {
-        Check::passed(id, Evidence::new("compared", ["number", "birth"].to_vec()))
-    } else {
-        Check::failed(id, "qr_differs", Evidence::new("fields", differs))
-    }
-}
-
-/// Check digits and date of expiry of the MRZ.
-fn validity(present: bool, mrz: Option<&Mrz>, today: Date, policy: &Policy) -> Check {
-    let id = CheckId::DocumentValidity;
-    let Some(mrz) = mrz else {
-        return if present {
-            Check::failed(id, "mrz_malformed", Evidence::new("file", "EF.DG1"))
-        } else {
-            Check::skipped(id, "file_not_read")
-        };
-    };
-    if !mrz.faults().is_empty() {
-        return Check::failed(id, "mrz_check_digit", Evidence::new("faults", mrz.faults().len()));
-    }
-    match mrz.expiry().expiry() {
-        MrzExpiry::Never => Check::passed(id, Evidence::new("expires", "never")),
-        MrzExpiry::On(date) if date < today => {
-            let evidence = Evidence::new("expired_on", date.to_string());
-            if policy.tolerates_expiry() {
-                Check::warned(id, "document_expired", evidence)
-            } else {
-                Check::failed(id, "document_expired", evidence)
-            }
-        }
-        MrzExpiry::On(date) => Check::passed(id, Evidence::new("expires", date.to_string())),
-        _ => Check::failed(id, "expiry_malformed", Evidence::new("file", "EF.DG1")),
-    }
 }
 
 /// Whether the portrait can be shown. A picture that cannot be decoded does not make the data a
@@ -233,3 +146,6 @@ fn biometrics(dg2: Option<&[u8]>) -> Check {
     }
     Check::passed(id, Evidence::new("pictures", pictures))
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,21 +6,25 @@ mod chip;
 mod consistency;
 mod passive_authentication;
 mod policy;
+pub mod reasons;
 
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use serde_json::{Map, Value};
 
 pub use check::{Check, CheckId, Evidence, Requirements, Status, Verdict};
-pub use chip::{AccessOutcome, ChipEvidence, ChipOutcome};
+pub use chip::{AccessOutcome, ChipEvidence, ChipOutcome, TerminalOutcome};
 pub use consistency::Expected;
+pub use passive_authentication::SignerCache;
 pub use policy::{
     AccessRules, ActiveAuthenticationAlgorithm, ActiveAuthenticationRules, ChipAuthenticationRules,
     ChipProof, ExpiredDocument, PassiveAuthenticationRules, Policy, PolicyError, Refusal, SCHEMA,
     TerminalAuthenticationRules, VerdictRules,
 };
 
-use crate::lds::FileId;
+use crate::apdu::tlv::Reader;
+use crate::lds::{DgNumber, FileId};
 use crate::trust::TrustStore;
 
 /// What was read of a document, as bytes.
@@ -34,6 +38,40 @@ pub struct DocumentFiles {
     pub card_security: Option<Vec<u8>>,
     /// Files that are there but protected: DG3 and DG4 without Terminal Authentication.
     pub protected: Vec<FileId>,
+    /// Files that are there but could not be read to their end, with what was wrong.
+    pub unreadable: BTreeMap<FileId, String>,
+    /// How many bytes stand after the data object of a file. They are no part of the file's
+    /// content: nobody signed them.
+    pub trailing: BTreeMap<FileId, usize>,
+}
+
+impl DocumentFiles {
+    /// Takes a file of the LDS1 application as it stands on the card or in a folder: the data
+    /// object that it starts with is its content, which is hashed as it is; bytes after that are
+    /// counted. A file that starts with no whole data object is kept as it is.
+    pub fn insert(&mut self, file: FileId, mut bytes: Vec<u8>) {
+        if let Ok(object) = Reader::new(&bytes).read() {
+            let (length, whole) = (object.raw.len(), bytes.len());
+            if length < whole {
+                bytes.truncate(length);
+                self.trailing.insert(file, whole - length);
+            }
+        }
+        self.files.insert(file, bytes);
+    }
+
+    /// The content of a data group.
+    fn data_group(&self, number: u8) -> Option<&[u8]> {
+        let number = DgNumber::new(number)?;
+        self.files.get(&number.file()).map(Vec::as_slice)
+    }
+
+    /// Bytes after the content of these files, by the name of each.
+    fn trailing_of(&self, files: impl IntoIterator<Item = FileId>) -> Map<String, Value> {
+        let found =
+            files.into_iter().filter_map(|f| Some((f.name(), (*self.trailing.get(&f)?).into())));
+        found.collect()
+    }
 }
 
 /// What a verifier brings along.
@@ -64,16 +102,38 @@ impl Report {
     pub fn verdict(&self) -> Verdict {
         Verdict::of(&self.checks, &self.requirements)
     }
+
+    /// What `genuine` still takes, where nothing failed: of each group one check must hold. An
+    /// empty group cannot be met: the policy looks at integrity alone.
+    #[must_use]
+    pub fn wanting(&self) -> Vec<Vec<CheckId>> {
+        check::wanting(&self.checks, &self.requirements)
+    }
 }
 
 /// Inspects a document: its files, and what its chip answered.
 #[must_use]
 pub fn inspect(files: &DocumentFiles, chip: &ChipEvidence, inspection: &Inspection<'_>) -> Report {
+    inspect_cached(files, chip, inspection, &SignerCache::new(inspection.trust))
+}
+
+/// The same for one of many documents: what the trust store says of a document signer is found out
+/// once. A cache of another trust store than the inspection's is not used.
+#[must_use]
+pub fn inspect_cached(
+    files: &DocumentFiles,
+    chip: &ChipEvidence,
+    inspection: &Inspection<'_>,
+    signers: &SignerCache<'_>,
+) -> Report {
+    if !std::ptr::eq(signers.trust(), inspection.trust) {
+        return inspect(files, chip, inspection);
+    }
     let policy = inspection.policy;
     let mut checks = chip::access_checks(chip, policy);
-    let passive = passive_authentication::check(files, inspection);
+    let passive = passive_authentication::check(files, inspection, signers);
     let (card_security_check, card_security) =
-        passive_authentication::check_card_security(files, inspection);
+        passive_authentication::check_card_security(files, inspection, signers);
     // Keys of the chip count only where a trusted signature binds them.
     checks.extend(chip::authentication_checks(
         files,
@@ -83,6 +143,7 @@ pub fn inspect(files: &DocumentFiles, chip: &ChipEvidence, inspection: &Inspecti
         card_security_check.has_passed(),
         policy,
     ));
+    checks.push(chip::terminal_check(chip));
     checks.extend(passive.checks);
     checks.push(card_security_check);
     checks.extend(consistency::check(files, chip, card_security.as_ref(), inspection));

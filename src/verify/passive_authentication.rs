@@ -1,17 +1,20 @@
 //! Passive Authentication (ICAO 9303-11 §5.1): security object, signature, document signer, chain to
 //! an anchor, revocation, hashes of the data groups.
 
+mod broken;
 mod chain;
 mod signature;
+mod signers;
 mod states;
 
 use std::collections::BTreeSet;
 
 use cancuoc_primitives::hash::HashAlgorithm;
-use serde_json::Value;
+use serde_json::{Map, Value};
+
+pub use signers::SignerCache;
 
 use super::{Check, CheckId, DocumentFiles, Evidence, Inspection};
-use crate::error::ErrorCode;
 use crate::lds::sod::{LDS_SECURITY_OBJECT_TYPES, LdsSecurityObject, Sod};
 use crate::lds::{CardSecurity, DgNumber, FileId, SECURITY_OBJECT};
 
@@ -39,7 +42,11 @@ const AFTER_STRUCTURE: [CheckId; 5] = [
 ];
 
 /// Makes all checks.
-pub(super) fn check(files: &DocumentFiles, inspection: &Inspection<'_>) -> PassiveAuthentication {
+pub(super) fn check(
+    files: &DocumentFiles,
+    inspection: &Inspection<'_>,
+    signers: &SignerCache<'_>,
+) -> PassiveAuthentication {
     let (sod, object, hash) = match read(files) {
         Ok(parts) => parts,
         Err(failed) => {
@@ -51,15 +58,17 @@ pub(super) fn check(files: &DocumentFiles, inspection: &Inspection<'_>) -> Passi
     let structure = Evidence::new("version", object.version)
         .and("hash_algorithm", hash.name())
         .and("data_groups", object.hashes.iter().map(|(n, _)| *n).collect::<Vec<_>>());
-    let mut checks = vec![Check::passed(CheckId::PaSodStructure, structure)];
-    let (signed, certificate) = signature::check(
+    let trailing = files.trailing_of([FileId::SOD]);
+    let mut checks = vec![passed_unless_trailing(CheckId::PaSodStructure, structure, trailing)];
+    let (signed, signer) = signature::check(
         CheckId::PaSodSignature,
         &sod,
         &LDS_SECURITY_OBJECT_TYPES,
+        signers,
         inspection.policy,
     );
     checks.push(signed);
-    checks.extend(chain::check(&sod, certificate.as_ref(), files, inspection));
+    checks.extend(chain::check(&sod, signer.as_deref(), files, inspection));
     let (hashes, bound) = check_hashes(files, &object, hash);
     checks.push(hashes.under(inspection.policy.data_group_hash(hash)));
     PassiveAuthentication { checks, bound }
@@ -71,6 +80,7 @@ pub(super) fn check(files: &DocumentFiles, inspection: &Inspection<'_>) -> Passi
 pub(super) fn check_card_security(
     files: &DocumentFiles,
     inspection: &Inspection<'_>,
+    signers: &SignerCache<'_>,
 ) -> (Check, Option<CardSecurity>) {
     let id = CheckId::PaCardSecurity;
     let Some(bytes) = &files.card_security else {
@@ -83,11 +93,11 @@ pub(super) fn check_card_security(
             return (Check::failed(id, "card_security_malformed", evidence), None);
         }
     };
-    let (signed, certificate) =
-        signature::check(id, &file.signed_data, &[SECURITY_OBJECT], inspection.policy);
+    let (signed, signer) =
+        signature::check(id, &file.signed_data, &[SECURITY_OBJECT], signers, inspection.policy);
     let mut steps = vec![signed];
-    if certificate.is_some() {
-        let chain = chain::check(&file.signed_data, certificate.as_ref(), files, inspection);
+    if signer.is_some() {
+        let chain = chain::check(&file.signed_data, signer.as_deref(), files, inspection);
         // Whether a revocation list is at hand is said once, beside EF.SOD.
         steps.extend(chain.into_iter().filter(|c| c.id != CheckId::PaRevocation || c.has_failed()));
     }
@@ -115,7 +125,10 @@ fn read(files: &DocumentFiles) -> Result<Parts, Check> {
     let id = CheckId::PaSodStructure;
     let fail = |code, detail: String| Check::failed(id, code, Evidence::new("error", detail));
     let Some(bytes) = files.files.get(&FileId::SOD) else {
-        return Err(fail("sod_missing", "EF.SOD could not be read".to_owned()));
+        return Err(match files.unreadable.get(&FileId::SOD) {
+            Some(error) => fail("sod_malformed", error.clone()),
+            None => fail("sod_missing", "EF.SOD could not be read".to_owned()),
+        });
     };
     let sod = Sod::decode(bytes).map_err(|e| fail("sod_malformed", e.to_string()))?;
     if let Err(fault) = sod.checked_signer(&LDS_SECURITY_OBJECT_TYPES)
@@ -132,8 +145,15 @@ fn read(files: &DocumentFiles) -> Result<Parts, Check> {
     if !versions_fit {
         return Err(fail("lds_object_version", format!("version {}", object.version)));
     }
-    let hash = HashAlgorithm::from_oid(&object.hash_algorithm)
-        .ok_or_else(|| fail("hash_algorithm_unsupported", object.hash_algorithm.to_string()))?;
+    let Some(hash) = HashAlgorithm::from_oid(&object.hash_algorithm) else {
+        let oid = object.hash_algorithm;
+        let evidence = Evidence::new("error", format!("hash algorithm {oid}"));
+        return Err(if broken::is_broken(&oid) {
+            Check::failed(id, "algorithm_broken", evidence)
+        } else {
+            Check::unsupported(id, "hash_algorithm_unsupported", evidence)
+        });
+    };
     let mut seen = BTreeSet::new();
     for (number, value) in &object.hashes {
         if !(1..=16).contains(number) {
@@ -146,6 +166,9 @@ fn read(files: &DocumentFiles) -> Result<Parts, Check> {
             return Err(fail("dg_hash_length", format!("data group {number}")));
         }
     }
+    if !seen.contains(&1) {
+        return Err(fail("dg1_not_signed", "no hash of data group 1".to_owned()));
+    }
     Ok((sod, object, hash))
 }
 
@@ -156,40 +179,55 @@ fn check_hashes(
     hash: HashAlgorithm,
 ) -> (Check, BTreeSet<u8>) {
     let id = CheckId::PaHashes;
-    let (mut right, mut wrong, mut missing) = (BTreeSet::new(), Vec::new(), Vec::new());
-    let mut unread = Vec::new();
+    let mut right = BTreeSet::new();
+    // What is wrong with which data groups, the gravest reason first.
+    let mut faults =
+        ["dg_hash_mismatch", "dg_not_in_sod", "dg_unreadable", "dg_denied", "dg_missing"]
+            .map(|code| (code, Vec::new()));
+    let [wrong, unsigned, unreadable, denied, missing] = &mut faults;
+    let mut protected = Vec::new();
     for number in DgNumber::all() {
-        let Some(expected) = object.hash_of(number) else { continue };
-        match files.files.get(&number.file()) {
+        let file = number.file();
+        let Some(expected) = object.hash_of(number) else {
+            if files.files.contains_key(&file) {
+                unsigned.1.push(number.to_string());
+            }
+            continue;
+        };
+        match files.files.get(&file) {
             Some(bytes) if hash.digest(bytes) == expected => {
                 right.insert(number.get());
             }
-            Some(_) => wrong.push(number.to_string()),
-            None if files.protected.contains(&number.file()) => unread.push(number.to_string()),
-            None => missing.push(number.to_string()),
+            Some(_) => wrong.1.push(number.to_string()),
+            None if files.unreadable.contains_key(&file) => unreadable.1.push(number.to_string()),
+            // Fingerprints and irises are for terminals with a right to them; nothing else is.
+            None if files.protected.contains(&file) && matches!(number.get(), 3 | 4) => {
+                protected.push(number.to_string());
+            }
+            None if files.protected.contains(&file) => denied.1.push(number.to_string()),
+            None => missing.1.push(number.to_string()),
         }
     }
-    let read = files.files.keys().filter_map(|file| file.data_group());
-    let unsigned: Vec<String> =
-        read.filter(|n| object.hash_of(*n).is_none()).map(|n| n.to_string()).collect();
-    let list = |names: &[String]| Value::from(names.to_vec());
-    let check = if !wrong.is_empty() {
-        Check::failed(id, "dg_hash_mismatch", Evidence::new("data_groups", list(&wrong)))
-    } else if !unsigned.is_empty() {
-        Check::failed(id, "dg_not_in_sod", Evidence::new("data_groups", list(&unsigned)))
-    } else if !missing.is_empty() {
-        Check::failed(id, "dg_missing", Evidence::new("data_groups", list(&missing)))
-    } else {
-        let evidence = Evidence::new("matching", right.iter().copied().collect::<Vec<u8>>())
-            .and("algorithm", hash.name())
-            .and("weak", hash == HashAlgorithm::Sha1)
-            .and("not_read", list(&unread));
-        Check::passed(id, evidence)
+    let check = match faults.into_iter().find(|(_, groups)| !groups.is_empty()) {
+        Some((code, groups)) => Check::failed(id, code, Evidence::new("data_groups", groups)),
+        None => {
+            let evidence = Evidence::new("matching", right.iter().copied().collect::<Vec<u8>>())
+                .and("algorithm", hash.name())
+                .and("weak", hash == HashAlgorithm::Sha1)
+                .and("not_read", protected);
+            let trailing = files.trailing_of(DgNumber::all().map(DgNumber::file));
+            passed_unless_trailing(id, evidence, trailing)
+        }
     };
     (check, right)
 }
 
-/// An error of the library as a failed check.
-fn failed(id: CheckId, error: &dyn ErrorCode) -> Check {
-    Check::failed(id, error.code(), Evidence::new("error", error.to_string()))
+/// A check that holds, with a warning where bytes stand after the files that it is about: they are
+/// not hashed, nobody signed them.
+fn passed_unless_trailing(id: CheckId, evidence: Evidence, trailing: Map<String, Value>) -> Check {
+    if trailing.is_empty() {
+        Check::passed(id, evidence)
+    } else {
+        Check::warned(id, "trailing_bytes", evidence.and("trailing", trailing))
+    }
 }

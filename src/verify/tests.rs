@@ -1,6 +1,7 @@
 use super::*;
-use crate::lds::sod::{LdsSecurityObject, SodContent};
-use crate::lds::{Com, DgNumber, ParameterForm, encode_dg1};
+use crate::apdu::tlv::{Tag, encode};
+use crate::lds::sod::{LDS_SECURITY_OBJECT, LdsSecurityObject, Sod};
+use crate::lds::{Com, DgNumber, ParameterForm, SignedContent, encode_dg1};
 use crate::pki::{
     CertificateKind, CertificateRequest, KeyKind, RevokedCertificate, Signer, SoftwareKey,
     Validity, country_name, issue, issue_crl,
@@ -9,6 +10,9 @@ use crate::trust::X509;
 use cancuoc_primitives::curve::Curve;
 use cancuoc_primitives::hash::HashAlgorithm;
 use proptest::prelude::*;
+
+mod chain;
+mod security_object;
 
 const MRZ: &[u8] =
     b"IDVNM2000000185001200000018<<60001018F4001016VNM<<<<<<<<<<<0NGUYEN<<THI<MAU<<<<<<<<<<<<<<<";
@@ -76,18 +80,33 @@ impl Issuer {
     }
 
     fn sod(&self, object: &LdsSecurityObject) -> Vec<u8> {
+        self.sod_of(&object.encode(), |_| {})
+    }
+
+    /// A security object over any content, after one change.
+    fn sod_of(&self, content: &[u8], change: impl FnOnce(&mut SignedContent<'_>)) -> Vec<u8> {
         let certificate = X509::decode(&self.ds_certificate).unwrap();
-        let content = SodContent {
-            object,
+        let mut content = SignedContent {
+            content_type: LDS_SECURITY_OBJECT,
+            content,
             digest: HashAlgorithm::Sha256,
             certificate: &self.ds_certificate,
             issuer: &certificate.issuer,
             serial: &certificate.serial,
-            signing_time: "260601000000Z",
+            signing_time: Some("260601000000Z"),
             algorithm: self.ds.algorithm(),
         };
+        change(&mut content);
         let signature = self.ds.sign(&content.signed_attributes(), &mut random()).unwrap();
-        content.encode(&signature)
+        encode(Tag(0x77), &content.encode(&signature))
+    }
+
+    /// The good document, its security object signed after one change.
+    fn document_signed(&self, change: impl FnOnce(&mut SignedContent<'_>)) -> DocumentFiles {
+        let mut document = self.document();
+        let object = Sod::decode(&document.files[&FileId::SOD]).unwrap().content.clone();
+        document.files.insert(FileId::SOD, self.sod_of(&object, change));
+        document
     }
 
     fn document(&self) -> DocumentFiles {
@@ -148,134 +167,6 @@ fn the_good_twin_passes_but_files_alone_never_make_a_card_genuine() {
         ["pa.sod_structure", "pa.sod_signature", "pa.ds_certificate", "pa.chain", "pa.hashes"]
     {
         assert!(passed(name), "{name}");
-    }
-}
-
-#[test]
-fn n02_signer_of_a_ca_with_the_same_name_is_forged() {
-    let (real, fake) = (Issuer::new(), Issuer::new());
-    let found = failures(&fake.document(), &real.trust());
-    assert_eq!(found, [("pa.chain", "csca_signature_invalid")]);
-}
-
-#[test]
-fn n01_unknown_issuer_is_inconclusive_and_says_which_csca_is_wanted() {
-    let issuer = Issuer::new();
-    let report = report(&issuer.document(), &TrustStore::default());
-    assert_eq!(report.verdict(), Verdict::Inconclusive);
-    let chain = report.checks.iter().find(|c| c.id == CheckId::PaChain).unwrap();
-    assert_eq!((chain.code, &chain.detail()["country"]), ("csca_unknown", &"VN".into()));
-    assert!(chain.detail()["authority_key_id"].is_string());
-}
-
-#[test]
-fn n03_another_countrys_signature_on_a_vietnamese_card_is_forged() {
-    let foreign = Issuer::with(KeyKind::Ec(Curve::P256), "ZW", |_| {});
-    let found = failures(&foreign.document(), &foreign.trust());
-    assert_eq!(found, [("pa.chain", "issuing_state_mismatch")]);
-}
-
-#[test]
-fn n05_a_ca_certificate_as_document_signer_is_forged() {
-    let issuer = Issuer::with(KeyKind::Ec(Curve::P256), "VN", |request| {
-        request.kind = CertificateKind::CscaLink;
-    });
-    let found = failures(&issuer.document(), &issuer.trust());
-    assert_eq!(found, [("pa.ds_certificate", "key_usage_without_digital_signature")]);
-}
-
-#[test]
-fn n06_signing_outside_the_validity_is_forged() {
-    for (from, until, code) in [
-        ("2026-01-01T00:00:00Z", "2026-03-01T00:00:00Z", "ds_expired_at_signing"),
-        ("2026-09-01T00:00:00Z", "2036-03-01T00:00:00Z", "ds_not_yet_valid"),
-    ] {
-        let issuer = Issuer::with(KeyKind::Ec(Curve::P256), "VN", |request| {
-            request.validity.not_before = moment(from);
-            request.validity.not_after = moment(until);
-        });
-        let found = failures(&issuer.document(), &issuer.trust());
-        assert_eq!(found, [("pa.ds_certificate", code)]);
-    }
-}
-
-#[test]
-fn n07_a_revoked_signer_is_forged_and_an_old_list_is_said() {
-    let issuer = Issuer::new();
-    let revoked = RevokedCertificate { serial: vec![2], since: moment("2026-06-01T00:00:00Z") };
-    let list = |revoked: &[RevokedCertificate], next| {
-        let times = (moment("2026-06-01T00:00:00Z"), moment(next));
-        issue_crl(&issuer.name, revoked, 1, times, &issuer.csca, &mut random()).unwrap()
-    };
-    let with = |crl: &[u8]| {
-        let mut trust = issuer.trust();
-        trust.add(crl).unwrap();
-        report(&issuer.document(), &trust)
-    };
-    let code = |report: &Report| {
-        let check = report.checks.iter().find(|c| c.id == CheckId::PaRevocation).unwrap();
-        (check.status_name(), check.code)
-    };
-    assert_eq!(code(&with(&list(&[revoked], "2027-01-01T00:00:00Z"))), ("failed", "ds_revoked"));
-    assert_eq!(code(&with(&list(&[], "2027-01-01T00:00:00Z"))), ("passed", "ok"));
-    assert_eq!(code(&with(&list(&[], "2026-07-01T00:00:00Z"))), ("skipped", "crl_expired"));
-}
-
-#[test]
-fn n08_a_csca_on_brainpool_p512_with_explicit_parameters_is_taken() {
-    let issuer = Issuer::with(KeyKind::Ec(Curve::BrainpoolP512r1), "VN", |_| {});
-    assert_eq!(failures(&issuer.document(), &issuer.trust()), []);
-}
-
-#[test]
-fn n20_a_changed_data_group_is_forged() {
-    let issuer = Issuer::new();
-    let mut document = issuer.document();
-    let dg1 = document.files.get_mut(&file(1)).unwrap();
-    let last = dg1.len() - 16;
-    dg1[last] = b'X';
-    let found = failures(&document, &issuer.trust());
-    assert_eq!(found, [("pa.hashes", "dg_hash_mismatch")]);
-}
-
-#[test]
-fn n22_a_data_group_that_the_security_object_does_not_list_is_forged() {
-    let issuer = Issuer::new();
-    let mut document = issuer.document();
-    document.files.insert(file(11), vec![0x6B, 0]);
-    assert_eq!(failures(&document, &issuer.trust()), [("pa.hashes", "dg_not_in_sod")]);
-}
-
-#[test]
-fn n24_a_com_that_hides_or_invents_a_group_is_forged() {
-    let issuer = Issuer::new();
-    for (tags, code) in [(vec![], "com_hides_data_group"), (vec![0x61, 0x6F], "com_lists_unsigned")]
-    {
-        let mut document = issuer.document();
-        let com = Com { lds_version: "0107".into(), unicode_version: "040000".into(), tags };
-        document.files.insert(FileId::COM, com.encode());
-        assert_eq!(failures(&document, &issuer.trust()), [("consistency.com_sod", code)]);
-    }
-}
-
-#[test]
-fn n26_a_group_listed_twice_or_out_of_range_is_forged() {
-    let issuer = Issuer::new();
-    let dg1 = encode_dg1(MRZ);
-    let hash = HashAlgorithm::Sha256.digest(&dg1);
-    for (hashes, code) in [
-        (vec![(1, hash.clone()), (1, hash.clone())], "dg_number_repeated"),
-        (vec![(1, hash.clone()), (17, hash.clone())], "dg_number_invalid"),
-        (vec![(1, hash[..31].to_vec())], "dg_hash_length"),
-    ] {
-        let object = LdsSecurityObject {
-            version: 0,
-            hash_algorithm: HashAlgorithm::Sha256.oid(),
-            hashes,
-            lds_version: None,
-        };
-        let document = issuer.document_with(dg1.clone(), &object);
-        assert_eq!(failures(&document, &issuer.trust()), [("pa.sod_structure", code)]);
     }
 }
 
@@ -375,60 +266,75 @@ fn the_specimens_dg15_is_unsigned() {
     assert!(found.contains(&("pa.hashes", "dg_not_in_sod")), "{found:?}");
 }
 
-#[test]
-fn every_reason_code_has_its_sentence() {
-    // The codes stand as literals beside the checks they belong to.
-    let sources = [
-        include_str!("chip.rs"),
-        include_str!("chip/active_authentication.rs"),
-        include_str!("chip/chip_authentication.rs"),
-        include_str!("chip/mapping.rs"),
-        include_str!("consistency.rs"),
-        include_str!("consistency/security_infos.rs"),
-        include_str!("policy/rules.rs"),
-        include_str!("passive_authentication.rs"),
-        include_str!("passive_authentication/chain.rs"),
-        include_str!("passive_authentication/signature.rs"),
-        include_str!("../pki/profile.rs"),
-    ];
-    let catalogue = include_str!("../../i18n/verify.toml");
-    let errors =
-        [include_str!("../../i18n/lds.toml"), include_str!("../../i18n/terminal.toml")].concat();
-    // Codes that stand in a value of their own.
-    let codes = |source: &'static str| {
-        let quoted = source.split('"').skip(1).step_by(2);
-        quoted.filter(|text| text.starts_with("policy_")).collect::<Vec<_>>()
-    };
-    let mut missing = std::collections::BTreeSet::new();
-    for source in sources {
-        for code in codes(source) {
-            if !catalogue.contains(&format!("[\"check.{code}\"]")) {
-                missing.insert(code);
-            }
-        }
-        for call in [
-            "skipped(id, \"",
-            "fail(\"",
-            "facts(\"",
-            "fatal(\"",
-            "remark(\"",
-            "failed(id, \"",
-            "unsupported(\"",
-            "skipped_with(id, \"",
-            "warned(id, \"",
-            "unsupported(id, \"",
-            "=> \"",
-        ] {
-            for code in source.split(call).skip(1).filter_map(|rest| rest.split('"').next()) {
-                let known = catalogue.contains(&format!("[\"check.{code}\"]"))
-                    || errors.contains(&format!("[\"error.{code}\"]"));
-                if !known {
-                    missing.insert(code);
-                }
+/// Sources whose reason codes stand as literals beside the checks they belong to.
+fn sources() -> Vec<(String, String)> {
+    let mut folders =
+        vec![std::path::PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/src/verify"))];
+    let mut sources = Vec::new();
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+            if path.is_dir() && name != "tests" && name != "evidence" {
+                folders.push(path);
+            } else if name.ends_with(".rs") && name != "tests.rs" && name != "reasons.rs" {
+                sources.push((name, std::fs::read_to_string(path).unwrap()));
             }
         }
     }
-    assert!(missing.is_empty(), "{missing:?}");
+    sources.push(("profile.rs".into(), include_str!("../pki/profile.rs").into()));
+    sources
+}
+
+#[test]
+fn every_reason_code_is_listed() {
+    let mut missing = std::collections::BTreeSet::new();
+    for (file, source) in sources() {
+        let mut codes: Vec<&str> = Vec::new();
+        for call in [
+            "skipped(id, \"",
+            "skipped_with(id, \"",
+            "failed(id, \"",
+            "warned(id, \"",
+            "unsupported(id, \"",
+            "check(id, \"",
+            "fail(\"",
+            "unsupported(\"",
+            "fatal(\"",
+            "remark(\"",
+            "Some(\"",
+            "{ \"",
+        ] {
+            codes.extend(source.split(call).skip(1).filter_map(|rest| rest.split('"').next()));
+        }
+        // Codes that stand in a value of their own, not as the name of a fact or an error.
+        let pieces: Vec<&str> = source.split('"').collect();
+        let facts = ["Evidence::new(", ".and(", "=> "];
+        let quoted = pieces.chunks_exact(2).filter_map(|pair| {
+            let is_fact = facts.iter().any(|fact| pair[0].ends_with(fact));
+            (!is_fact).then_some(pair[1])
+        });
+        let prefixes =
+            ["policy_", "ds_", "dg_", "sod_", "mrz_", "signed_", "csca_", "crl_", "cam_"];
+        codes.extend(quoted.filter(|text| prefixes.iter().any(|p| text.starts_with(p))));
+        let is_code = |c: &&str| c.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'_'));
+        for code in codes.into_iter().filter(is_code).filter(|c| c.contains('_')) {
+            if reasons::find(code).is_none() {
+                missing.insert(format!("{code} ({file})"));
+            }
+        }
+    }
+    assert!(missing.is_empty(), "{missing:#?}");
+}
+
+#[test]
+fn no_reason_is_listed_twice() {
+    let all = reasons::REASONS.iter().flat_map(|(_, reasons)| reasons.iter());
+    let mut codes: Vec<_> = all.map(|(code, _)| *code).collect();
+    let count = codes.len();
+    codes.sort_unstable();
+    codes.dedup();
+    assert_eq!(codes.len(), count);
 }
 
 fn hostile_sod() -> &'static [u8] {

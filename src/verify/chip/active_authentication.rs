@@ -3,6 +3,7 @@
 use super::{ChipEvidence, ChipOutcome};
 use crate::error::ErrorCode;
 use crate::lds::{SecurityInfos, decode_dg15};
+use crate::terminal::active_authentication::ActiveAuthenticationError;
 use crate::verify::{Check, CheckId, Evidence, Policy};
 
 pub(super) fn check(
@@ -39,6 +40,10 @@ pub(super) fn check(
     let algorithm = dg14.and_then(SecurityInfos::active_authentication_algorithm);
     let hash = match evidence.verify(&key, algorithm) {
         Ok(hash) => hash,
+        Err(error @ ActiveAuthenticationError::UnknownAlgorithm) => {
+            let evidence = Evidence::new("error", error.to_string());
+            return Check::unsupported(id, error.code(), evidence);
+        }
         Err(error) => {
             return Check::failed(id, error.code(), Evidence::new("error", error.to_string()));
         }

@@ -1,32 +1,48 @@
 //! Document signer certificate, chain to an anchor, revocation (ICAO 9303-12 §7.1, §7.2).
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
+use super::signers::{Issuer, Revocation, Signer};
 use super::states;
-use crate::lds::{DgNumber, SignedData, decode_dg1};
+use crate::lds::{SignedData, decode_dg1};
 use crate::pki::{ProfileFinding, ProfileKind, check_profile};
-use crate::trust::X509;
-use crate::verify::{Check, CheckId, DocumentFiles, Evidence, Inspection};
+use crate::trust::{TrustStore, X509};
+use crate::verify::{Check, CheckId, DocumentFiles, Evidence, Inspection, Policy, Refusal};
+
+/// How far the clocks of an issuer and of a verifier may be apart.
+const CLOCK_DIFFERENCE: SignedDuration = SignedDuration::from_hours(24);
 
 /// `pa.ds_certificate`, `pa.chain` and `pa.revocation`.
 pub(super) fn check(
     signed: &SignedData,
-    certificate: Option<&X509>,
+    signer: Option<&Signer<'_>>,
     files: &DocumentFiles,
     inspection: &Inspection<'_>,
 ) -> Vec<Check> {
     let ids = [CheckId::PaDsCertificate, CheckId::PaChain, CheckId::PaRevocation];
-    let Some(certificate) = certificate else {
+    let Some(signer) = signer else {
         return ids.map(|id| Check::skipped(id, "no_ds_certificate")).to_vec();
     };
-    let signed_at = signing_time(signed).unwrap_or(inspection.now);
-    let (chain, anchor) = check_chain(certificate, files, inspection);
+    let policy = inspection.policy;
+    let chain = check_chain(signer, signed, files, inspection);
+    let revocation = if chain.has_passed() {
+        check_revocation(signer, inspection.now)
+    } else {
+        Check::skipped(CheckId::PaRevocation, "no_trusted_csca")
+    };
     vec![
-        check_certificate(certificate, signed_at, inspection.now)
-            .under(inspection.policy.document_signer_key(&certificate.key)),
-        chain,
-        check_revocation(certificate, anchor, inspection),
+        check_certificate(signer, signing_time(signed), inspection)
+            .under(policy.document_signer_key(&signer.certificate.key)),
+        chain.under(judge(&signer.issuer, policy)),
+        revocation,
     ]
+}
+
+/// What the policy says of the anchor's key and signature.
+fn judge(issuer: &Issuer<'_>, policy: &Policy) -> Result<(), Refusal> {
+    let Issuer::Anchor { anchor, algorithm, .. } = issuer else { return Ok(()) };
+    policy.certificate_hash(algorithm.hash())?;
+    policy.country_signing_key(&anchor.key)
 }
 
 fn signing_time(signed: &SignedData) -> Option<Timestamp> {
@@ -37,131 +53,148 @@ fn codes(findings: &[ProfileFinding]) -> Vec<&'static str> {
     findings.iter().map(|f| f.code).collect()
 }
 
-/// Profile, and validity of certificate and private key at the time of signing.
-fn check_certificate(certificate: &X509, signed_at: Timestamp, now: Timestamp) -> Check {
+/// Profile, and validity of certificate and private key at the time of signing. Where the signature
+/// does not tell its time, the certificate must be valid now: it outlives every document that it
+/// signed (ICAO 9303-12 §4.1); when the private key was used is then not known.
+fn check_certificate(
+    signer: &Signer<'_>,
+    signed_at: Option<Timestamp>,
+    inspection: &Inspection<'_>,
+) -> Check {
     let id = CheckId::PaDsCertificate;
-    let findings = check_profile(&certificate.certificate, ProfileKind::DocumentSigner);
-    let facts = |code: &'static str| {
-        Check::failed(
-            id,
-            code,
-            Evidence::new("profile", codes(&findings)).and("signed_at", signed_at.to_string()),
-        )
-    };
-    if let Some(fatal) = findings.iter().find(|f| f.fatal) {
-        return facts(fatal.code);
-    }
+    let (certificate, now) = (&signer.certificate, inspection.now);
     let (from, until) = certificate.validity();
-    if signed_at < from {
-        return facts("ds_not_yet_valid");
-    }
-    if signed_at > until {
-        return facts("ds_expired_at_signing");
-    }
     let (key_from, key_until) = certificate.key_usage_period().unwrap_or_default();
-    if key_from.is_some_and(|t| signed_at < t) || key_until.is_some_and(|t| signed_at > t) {
-        return facts("outside_key_usage_period");
-    }
-    let evidence = Evidence::new("signed_at", signed_at.to_string())
+    let evidence = Evidence::new("signed_at", signed_at.map(|t| t.to_string()))
+        .and("valid_from", from.to_string())
         .and("valid_until", until.to_string())
+        .and("key_until", key_until.map(|t| t.to_string()))
         // What was valid at signing stays valid evidence; that it has expired since is said.
         .and("expired_now", now > until)
         .and("key", certificate.key.description())
-        .and("remarks", codes(&findings));
-    Check::passed(id, evidence)
+        .and("serial", hex::encode(&certificate.serial))
+        .and("remarks", codes(&signer.findings));
+    if let Some(fatal) = signer.findings.iter().find(|f| f.fatal) {
+        return Check::failed(id, fatal.code, evidence);
+    }
+    let judged_at = signed_at.unwrap_or(now);
+    let latest = now.saturating_add(CLOCK_DIFFERENCE).unwrap_or(now);
+    let code = if signed_at.is_some_and(|t| t > latest) {
+        "signed_in_the_future"
+    } else if judged_at < from {
+        "ds_not_yet_valid"
+    } else if signed_at.is_some_and(|t| t > until) {
+        "ds_expired_at_signing"
+    } else if now > until && signed_at.is_none() {
+        if inspection.policy.tolerates_expiry() {
+            return Check::warned(id, "ds_expired", evidence);
+        }
+        "ds_expired"
+    } else if key_from.is_some_and(|t| judged_at < t)
+        || signed_at.is_some_and(|at| key_until.is_some_and(|t| at > t))
+    {
+        "outside_key_usage_period"
+    } else {
+        return Check::passed(id, evidence);
+    };
+    Check::failed(id, code, evidence)
 }
 
-/// Finds the anchor whose key verifies the certificate: names and identifiers only say where to
-/// look.
-fn check_chain<'a>(
-    certificate: &X509,
+/// Whether the certificate leads to an anchor.
+fn check_chain(
+    signer: &Signer<'_>,
+    signed: &SignedData,
     files: &DocumentFiles,
-    inspection: &Inspection<'a>,
-) -> (Check, Option<&'a X509>) {
+    inspection: &Inspection<'_>,
+) -> Check {
     let id = CheckId::PaChain;
-    let country = country(certificate);
-    let authority = certificate.authority_key_id();
-    let same_name = |anchor: &&X509| anchor.subject == certificate.issuer;
-    let same_id = |anchor: &&X509| authority.is_some() && anchor.subject_key_id() == authority;
-    let all = inspection.trust.anchors.iter();
-    let named: Vec<&X509> = all.filter(|a| same_name(a) || same_id(a)).collect();
-    let found = named.iter().find_map(|anchor| {
-        let algorithm = certificate.verify(&anchor.key).ok()?;
-        Some((*anchor, algorithm))
-    });
+    let certificate = &signer.certificate;
+    let country = certificate.country().unwrap_or_default();
     let facts = Evidence::new("country", country.clone())
-        .and("authority_key_id", authority.as_deref().map(hex::encode));
-    let Some((anchor, algorithm)) = found else {
-        let check = if named.iter().any(same_name) {
-            Check::failed(id, "csca_signature_invalid", facts)
-        } else {
-            // Which CSCA is wanted: country and key identifier.
-            Check::skipped_with(id, "csca_unknown", facts)
-        };
-        return (check, None);
+        .and("authority_key_id", certificate.authority_key_id().as_deref().map(hex::encode));
+    let (anchor, algorithm, findings) = match &signer.issuer {
+        Issuer::Anchor { anchor, algorithm, findings } => (*anchor, *algorithm, findings),
+        Issuer::Impostor => return Check::failed(id, "csca_signature_invalid", facts),
+        Issuer::Unsupported(what) => {
+            let facts = facts.and("error", what.clone());
+            return Check::unsupported(id, "signature_algorithm_unsupported", facts);
+        }
+        // Which CSCA is wanted: country and key identifier.
+        Issuer::Unknown => match false_issuer(certificate, signed, inspection.trust) {
+            Some(code) => return Check::failed(id, code, facts),
+            None => return Check::skipped_with(id, "csca_unknown", facts),
+        },
     };
-    let findings = check_profile(&anchor.certificate, ProfileKind::Csca);
     if let Some(fatal) = findings.iter().find(|f| f.fatal) {
-        return (Check::failed(id, fatal.code, facts), None);
+        return Check::failed(id, fatal.code, facts);
     }
     if anchor.country() != certificate.country() {
-        return (Check::failed(id, "csca_of_other_country", facts), None);
+        return Check::failed(id, "csca_of_other_country", facts);
     }
     if !state_fits(files, &country) {
-        return (Check::failed(id, "issuing_state_mismatch", facts), None);
+        return Check::failed(id, "issuing_state_mismatch", facts);
     }
     let (issued, _) = certificate.validity();
     let (from, until) = anchor.validity();
     if issued < from || issued > until {
-        return (Check::failed(id, "csca_not_valid_at_issue", facts), None);
+        return Check::failed(id, "csca_not_valid_at_issue", facts);
     }
-    let serial = hex::encode(&anchor.serial);
     let evidence = facts
-        .and("csca_serial", serial)
+        .and("csca_serial", hex::encode(&anchor.serial))
         .and("csca_key", anchor.key.description())
+        .and("csca_valid_until", until.to_string())
         .and("signature", algorithm.description())
-        .and("remarks", codes(&findings));
-    let policy = inspection.policy;
-    let accepted = policy
-        .certificate_hash(algorithm.hash())
-        .and_then(|()| policy.country_signing_key(&anchor.key));
-    (Check::passed(id, evidence).under(accepted), Some(anchor))
+        .and("remarks", codes(findings));
+    Check::passed(id, evidence)
 }
 
-fn country(certificate: &X509) -> String {
-    certificate.country().unwrap_or_default()
+/// What is wrong where another certificate beside the signer's issued it: one that may issue none,
+/// or one between the signer and an anchor, where no CA may stand (ICAO 9303-12 §7.1.1: the path
+/// length of a country signing CA is zero). Nothing is ever trusted because of such a certificate.
+fn false_issuer(
+    certificate: &X509,
+    signed: &SignedData,
+    trust: &TrustStore,
+) -> Option<&'static str> {
+    let others = signed.certificates.iter().filter(|der| **der != certificate.der);
+    let decoded = others.filter_map(|der| X509::decode(der).ok());
+    let mut issuers = decoded.filter(|other| certificate.verify(&other.key).is_ok());
+    issuers.find_map(|issuer| {
+        let findings = check_profile(&issuer.certificate, ProfileKind::Csca);
+        if let Some(fatal) = findings.iter().find(|f| f.fatal) {
+            return Some(fatal.code);
+        }
+        let self_issued = issuer.issuer == issuer.subject;
+        let below_anchor = trust
+            .anchors
+            .iter()
+            .any(|anchor| anchor.subject == issuer.issuer && issuer.verify(&anchor.key).is_ok());
+        (!self_issued && below_anchor).then_some("path_too_long")
+    })
 }
 
 /// Whether the state that the MRZ names is the signer's.
 fn state_fits(files: &DocumentFiles, country: &str) -> bool {
-    let dg1 = DgNumber::new(1).and_then(|n| files.files.get(&n.file()));
-    let Some(mrz) = dg1.and_then(|bytes| decode_dg1(bytes).ok()) else { return true };
+    let Some(mrz) = files.data_group(1).and_then(|bytes| decode_dg1(bytes).ok()) else {
+        return true;
+    };
     states::signs_for(country, mrz.get(2..5).unwrap_or_default())
 }
 
-fn check_revocation(
-    certificate: &X509,
-    anchor: Option<&X509>,
-    inspection: &Inspection<'_>,
-) -> Check {
+fn check_revocation(signer: &Signer<'_>, now: Timestamp) -> Check {
     let id = CheckId::PaRevocation;
-    let Some(anchor) = anchor else { return Check::skipped(id, "no_trusted_csca") };
-    let mut lists = inspection.trust.crls.iter().filter(|l| l.issuer == anchor.subject).peekable();
-    if lists.peek().is_none() {
-        return Check::skipped(id, "crl_missing");
+    let serial = Evidence::new("serial", hex::encode(&signer.certificate.serial));
+    match signer.revocation {
+        Revocation::NoList => Check::skipped(id, "crl_missing"),
+        Revocation::NotSigned => Check::skipped(id, "crl_signature_invalid"),
+        Revocation::Revoked => Check::failed(id, "ds_revoked", serial),
+        Revocation::NotListed(next) => {
+            let evidence = serial.and("next_update", next.map(|t| t.to_string()));
+            if next.is_none_or(|next| next < now) {
+                Check::skipped_with(id, "crl_expired", evidence)
+            } else {
+                Check::passed(id, evidence)
+            }
+        }
     }
-    let signed: Vec<_> = lists.filter(|list| list.verify(&anchor.key).is_ok()).collect();
-    let Some(newest) = signed.iter().max_by_key(|list| list.next_update) else {
-        return Check::skipped(id, "crl_signature_invalid");
-    };
-    let serial = hex::encode(&certificate.serial);
-    // A revocation stays one, however old the list is that tells it.
-    if signed.iter().any(|list| list.revoked.contains(&certificate.serial)) {
-        return Check::failed(id, "ds_revoked", Evidence::new("serial", serial));
-    }
-    if newest.next_update.is_none_or(|next| next < inspection.now) {
-        return Check::skipped(id, "crl_expired");
-    }
-    let next = newest.next_update.map(|t| t.to_string());
-    Check::passed(id, Evidence::new("serial", serial).and("next_update", next))
 }

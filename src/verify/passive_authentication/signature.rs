@@ -1,48 +1,75 @@
 //! The signature of a signed object (RFC 5652 §5.4, §5.6). The rules of CMS stand in
 //! [`SignedData::checked_signer`]; here each breach becomes the outcome of a check.
 
+use std::sync::Arc;
+
 use cancuoc_primitives::hash::HashAlgorithm;
 use const_oid::ObjectIdentifier;
 
-use super::failed;
+use super::broken;
+use super::signers::{Signer, SignerCache};
 use crate::error::ErrorCode;
-use crate::lds::{SignedData, SignedDataFault};
-use crate::trust::X509;
+use crate::lds::{PublicKeyError, SignatureFault, SignedData, SignedDataFault};
+use crate::trust::X509Error;
 use crate::verify::{Check, CheckId, Evidence, Policy};
 
-/// Verifies the signature with the certificate that the signer names; gives that certificate.
-pub(super) fn check(
+/// Verifies the signature with the certificate that the signer names; gives what is known of that
+/// certificate.
+pub(super) fn check<'t>(
     id: CheckId,
     signed: &SignedData,
     types: &[ObjectIdentifier],
+    signers: &SignerCache<'t>,
     policy: &Policy,
-) -> (Check, Option<X509>) {
-    let fault = |fault: &SignedDataFault| {
-        Check::failed(id, reason(fault), Evidence::new("error", fault.to_string()))
-    };
+) -> (Check, Option<Arc<Signer<'t>>>) {
     let signer = match signed.checked_signer(types) {
         Ok(signer) => signer,
-        Err(error) => return (fault(&error), None),
+        Err(error) => return (fault(id, &error), None),
     };
     let certificate = match signer.certificate() {
         Ok(certificate) => certificate,
-        Err(error) => return (fault(&error), None),
+        Err(error) => return (fault(id, &error), None),
     };
-    let certificate = match X509::decode(certificate.raw) {
-        Ok(certificate) => certificate,
-        Err(error) => return (failed(id, &error), None),
+    let known = match signers.signer(certificate.raw) {
+        Ok(known) => known,
+        Err(X509Error::Key(error)) => return (fault(id, &error.into()), None),
+        Err(error) => {
+            let evidence = Evidence::new("error", error.to_string());
+            return (Check::failed(id, error.code(), evidence), None);
+        }
     };
-    let verified = signer.verify_content().and_then(|()| signer.verify_signature(&certificate.key));
+    let key = &known.certificate.key;
+    let verified = signer.verify_content().and_then(|()| signer.verify_signature(key));
     let check = match verified {
         Ok(()) => {
             let evidence = Evidence::new("algorithm", signer.algorithm.description())
-                .and("key", certificate.key.description())
+                .and("key", key.description())
+                .and("content_type", signed.content_type.to_string())
                 .and("weak", signer.digest == HashAlgorithm::Sha1);
             Check::passed(id, evidence).under(policy.signature_hash(signer.digest))
         }
-        Err(error) => fault(&error),
+        Err(error) => fault(id, &error),
     };
-    (check, Some(certificate))
+    (check, Some(known))
+}
+
+/// A breach as a check: what nobody may use any more fails, what is only unknown here cannot be
+/// checked.
+fn fault(id: CheckId, fault: &SignedDataFault) -> Check {
+    let evidence = Evidence::new("error", fault.to_string());
+    let algorithm = match fault {
+        SignedDataFault::DigestAlgorithm(oid)
+        | SignedDataFault::Signature(SignatureFault::Algorithm(oid)) => Some(oid),
+        SignedDataFault::PublicKey(PublicKeyError::Algorithm(oid) | PublicKeyError::Curve(oid)) => {
+            Some(oid)
+        }
+        _ => None,
+    };
+    match algorithm {
+        Some(oid) if broken::is_broken(oid) => Check::failed(id, "algorithm_broken", evidence),
+        Some(_) => Check::unsupported(id, reason(fault), evidence),
+        None => Check::failed(id, reason(fault), evidence),
+    }
 }
 
 /// Whether the fault is one of the object's shape, not of what was signed.
@@ -71,7 +98,7 @@ pub(super) fn reason(fault: &SignedDataFault) -> &'static str {
         SignedDataFault::DigestAlgorithmDiffers { .. } => "digest_algorithm_mismatch",
         SignedDataFault::NoCertificate => "ds_certificate_not_found",
         SignedDataFault::SeveralCertificates { .. } => "ds_certificate_ambiguous",
-        SignedDataFault::Malformed(error) => error.code(),
+        SignedDataFault::Malformed(_) => "signed_attributes_malformed",
         SignedDataFault::Signature(fault) => fault.code(),
         SignedDataFault::PublicKey(error) => error.code(),
     }

@@ -13,7 +13,8 @@ macro_rules! source {
 }
 
 /// The default first.
-const SOURCES: [(&str, &str); 2] = [source!("strict"), source!("standard")];
+const SOURCES: [(&str, &str); 3] =
+    [source!("strict"), source!("standard"), source!("integrity-only")];
 
 /// What a file has to say of itself; nothing of it comes from `strict`.
 const OWN: [&str; 4] = ["schema", "name", "title_en", "title_vi"];

@@ -178,8 +178,9 @@ pub struct TerminalAuthenticationRules {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct VerdictRules {
-    /// Proofs that the chip is no copy, one of which is needed.
-    #[serde(deserialize_with = "notation::list")]
+    /// Proofs that the chip is no copy, one of which is needed. With none the policy looks at
+    /// integrity alone, and no card is genuine by it.
+    #[serde(deserialize_with = "notation::list_or_none")]
     pub chip_proofs: Vec<ChipProof>,
     /// Proofs that are needed each.
     #[serde(deserialize_with = "notation::list_or_none")]

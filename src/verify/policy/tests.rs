@@ -28,7 +28,7 @@ fn the_built_in_policies_are_read_and_have_their_names() {
 fn names_the_built_in_policies_when_asked_for_another() {
     let error = Policy::builtin("lax").unwrap_err();
     assert_eq!(error.code(), "policy_unknown");
-    assert!(error.to_string().contains("strict, standard"), "{error}");
+    assert!(error.to_string().contains("strict, standard, integrity-only"), "{error}");
 }
 
 #[test]
@@ -74,7 +74,7 @@ fn refuses_a_name_twice() {
 
 #[test]
 fn refuses_a_list_that_accepts_nothing() {
-    assert!(malformed("[verdict]\nchip_proofs = []").contains("empty"));
+    assert!(malformed("[access]\npace_mappings = []").contains("empty"));
 }
 
 #[test]
@@ -101,6 +101,20 @@ fn refuses_another_schema() {
 fn refuses_more_than_a_policy_can_be() {
     let source = format!("#{}", "x".repeat(MAX_LENGTH));
     assert_eq!(Policy::from_toml(&source).unwrap_err().code(), "policy_malformed");
+}
+
+#[test]
+fn the_policy_for_integrity_alone_takes_every_algorithm_and_no_proof() {
+    let policy = Policy::builtin("integrity-only").unwrap();
+    assert!(policy.requirements().one_of.is_empty());
+    assert!(policy.tolerates_expiry());
+    for hash in HashAlgorithm::ALL {
+        assert_eq!(policy.signature_hash(hash), Ok(()));
+        assert_eq!(policy.certificate_hash(hash), Ok(()));
+        assert_eq!(policy.data_group_hash(hash), Ok(()));
+    }
+    assert_eq!(policy.passive_authentication.curves, Curve::ALL);
+    assert_eq!(policy.passive_authentication.minimum_rsa_bits, 1024);
 }
 
 mod judging {
