@@ -14,8 +14,8 @@ use crate::terminal::{FreshnessRegister, KeyFault, TerminalError};
 
 /// What the terminal draws for the mapping.
 pub(super) enum MappingSecret {
-    /// An ephemeral key, for the Generic and the Chip Authentication Mapping.
-    Key(GroupSecret),
+    /// An ephemeral key pair, for the Generic and the Chip Authentication Mapping.
+    Key { secret: GroupSecret, public: PublicElement },
     /// The additional nonce of the Integrated Mapping, sent in clear.
     Nonce(Vec<u8>),
 }
@@ -30,7 +30,7 @@ pub(super) struct Mapped {
 impl MappingSecret {
     pub(super) fn random(parameters: &PaceParameters, random: &mut dyn CryptoRng) -> Self {
         if parameters.protocol.mapping != Mapping::Integrated {
-            return Self::Key(GroupSecret::random(&parameters.domain, random));
+            return Self::key(GroupSecret::random(&parameters.domain, random));
         }
         let length = integrated_mapping::additional_nonce_len(parameters.protocol.cipher);
         let mut nonce = vec![0; length];
@@ -38,10 +38,16 @@ impl MappingSecret {
         Self::Nonce(nonce)
     }
 
+    /// A key pair; its public key is computed here and no more.
+    pub(super) fn key(secret: GroupSecret) -> Self {
+        let public = secret.public_element();
+        Self::Key { secret, public }
+    }
+
     /// The mapping data, DO'81'.
     pub(super) fn data(&self) -> Vec<u8> {
         match self {
-            Self::Key(secret) => encode_public_key(&secret.public_element()),
+            Self::Key { public, .. } => encode_public_key(public),
             Self::Nonce(nonce) => nonce.clone(),
         }
     }
@@ -55,7 +61,10 @@ impl MappingSecret {
         register: &FreshnessRegister,
     ) -> Result<Mapped, TerminalError> {
         match self {
-            Self::Key(secret) => generic(&parameters.domain, secret, nonce, card, register),
+            Self::Key { secret, public } => {
+                let key = card_key(&parameters.domain, card, MAPPING, public, register)?;
+                generic(&parameters.domain, secret, nonce, key)
+            }
             Self::Nonce(additional) => {
                 if !card.is_empty() {
                     return Err(violation(MAPPING, "the answer carries data where it must not"));
@@ -74,10 +83,8 @@ fn generic(
     domain: &DomainParameters,
     secret: &GroupSecret,
     nonce: &[u8],
-    card: &[u8],
-    register: &FreshnessRegister,
+    card_key: PublicElement,
 ) -> Result<Mapped, TerminalError> {
-    let card_key = card_key(domain, card, MAPPING, &secret.public_element(), register)?;
     if card_key == domain.generator() {
         return Err(key_fault(MAPPING, KeyFault::Generator));
     }

@@ -37,7 +37,7 @@ fn password() -> PacePassword {
 fn published_terminal() -> Pace {
     let parameters = published_parameters();
     let secret = |name| GroupSecret::from_bytes(&parameters.domain, &vector(name)).unwrap();
-    let mapping = MappingSecret::Key(secret("SK_map_IFD"));
+    let mapping = MappingSecret::key(secret("SK_map_IFD"));
     let agreement = secret("SK_DH_IFD");
     Pace::with_secrets(parameters, password(), mapping, agreement)
 }
@@ -200,7 +200,7 @@ fn refuses_the_answers_of_an_earlier_run() {
     // The same card against a terminal with other ephemeral keys: its token does not fit.
     let parameters = published_parameters();
     let secret = |n: u8| GroupSecret::from_bytes(&parameters.domain, &[n; 20]).unwrap();
-    let mapping = MappingSecret::Key(secret(7));
+    let mapping = MappingSecret::key(secret(7));
     let mut pace = Pace::with_secrets(parameters.clone(), password(), mapping, secret(11));
     pace.start().unwrap();
     let error = published_answers().iter().find_map(|answer| pace.resume(answer).err()).unwrap();
@@ -236,7 +236,7 @@ fn refuses_a_mapping_that_leads_to_infinity() {
     };
     let mut pace = published_terminal();
     // With a mapping secret of one, H is the card's key itself.
-    pace.mapping_secret = MappingSecret::Key(SecretScalar::from_bytes(curve, &[1]).unwrap().into());
+    pace.mapping_secret = MappingSecret::key(SecretScalar::from_bytes(curve, &[1]).unwrap().into());
     pace.start().unwrap();
     pace.resume(&empty(0x9000)).unwrap();
     pace.resume(&ok(0x80, &vector("z"))).unwrap();

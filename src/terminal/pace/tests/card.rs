@@ -49,7 +49,7 @@ fn repeat(example: &str, id: u8, mapping: Mapping) -> PaceResult {
             (MappingSecret::Nonce(nonce.clone()), nonce, vec![])
         }
         _ => (
-            MappingSecret::Key(secret("terminal_mapping_secret")),
+            MappingSecret::key(secret("terminal_mapping_secret")),
             vector("terminal_mapping_public"),
             vector("chip_mapping_public"),
         ),
@@ -210,7 +210,7 @@ fn cam_with_last_answer(content: &[u8]) -> Result<PaceResult, TerminalError> {
     let vector = vectors("pace-ecdh-cam");
     let parameters = parameters(13, Mapping::ChipAuthentication, BlockCipher::Aes128);
     let secret = |name| GroupSecret::from_bytes(&parameters.domain, &vector(name)).unwrap();
-    let mapping = MappingSecret::Key(secret("terminal_mapping_secret"));
+    let mapping = MappingSecret::key(secret("terminal_mapping_secret"));
     let password = published_password(vector("password"));
     let agreement = secret("terminal_secret");
     let mut pace = Pace::with_secrets(parameters.clone(), password, mapping, agreement);
