@@ -33,49 +33,14 @@ impl CvChain {
         certificates: &[CvCertificate],
         trusted: &[HolderReference],
     ) -> Result<Self, CvcError> {
-        let is_terminal = |c: &&CvCertificate| c.body().authorization.role() == Role::Terminal;
-        let terminals = certificates.iter().filter(is_terminal);
-        let paths = terminals.map(|terminal| Self::path_to(terminal, certificates, trusted));
-        let mut broken = None;
-        let mut best: Option<Vec<CvCertificate>> = None;
-        for path in paths {
-            match path {
-                Ok(path) if best.as_ref().is_none_or(|b| path.len() < b.len()) => best = Some(path),
-                Ok(_) => {}
-                Err(missing) => broken = broken.or(Some(missing)),
-            }
-        }
         let no_path = || CvcError::NoPath {
-            wanted: broken.map_or("nothing".to_owned(), |missing| missing.to_string()),
+            wanted: missing_issuer(certificates)
+                .map_or("nothing".to_owned(), |missing| missing.to_string()),
             trusted: trusted.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
         };
-        best.map(|certificates| Self { certificates }).ok_or_else(no_path)
-    }
-
-    /// Goes from the terminal up; gives the issuer that is missing otherwise.
-    fn path_to(
-        terminal: &CvCertificate,
-        certificates: &[CvCertificate],
-        trusted: &[HolderReference],
-    ) -> Result<Vec<CvCertificate>, HolderReference> {
-        let mut path = vec![terminal.clone()];
-        while let Some(top) = path.last() {
-            let wanted = top.authority().clone();
-            if trusted.contains(&wanted) {
-                path.reverse();
-                return Ok(path);
-            }
-            // A self-signed certificate leads nowhere; a loop ends at the limit.
-            let issuer = certificates
-                .iter()
-                .find(|c| *c.holder() == wanted && !c.body().is_self_signed())
-                .filter(|_| path.len() < MAX_CHAIN);
-            match issuer {
-                Some(issuer) => path.push(issuer.clone()),
-                None => return Err(wanted),
-            }
-        }
-        Err(terminal.authority().clone())
+        shortest_path(certificates, trusted)
+            .map(|certificates| Self { certificates })
+            .ok_or_else(no_path)
     }
 
     /// The certificates in the order in which they are shown.
@@ -124,4 +89,64 @@ impl CvChain {
         }
         Ok(effective)
     }
+}
+
+fn is_terminal(certificate: &CvCertificate) -> bool {
+    certificate.body().authorization.role() == Role::Terminal
+}
+
+/// From the trust points down, a generation at a time: the first terminal found is the nearest. Each
+/// certificate is taken once, so that circles end; a self-signed one leads nowhere.
+fn shortest_path(
+    certificates: &[CvCertificate],
+    trusted: &[HolderReference],
+) -> Option<Vec<CvCertificate>> {
+    // A certificate and where its issuer stands in this list.
+    let mut reached: Vec<(&CvCertificate, Option<usize>)> = Vec::new();
+    let mut left: Vec<&CvCertificate> =
+        certificates.iter().filter(|c| !c.body().is_self_signed()).collect();
+    let mut issuers: Vec<(&HolderReference, Option<usize>)> =
+        trusted.iter().map(|name| (name, None)).collect();
+    for _ in 0..MAX_CHAIN {
+        let mut next = Vec::new();
+        for (name, issuer) in issuers {
+            let issued;
+            (issued, left) = left.into_iter().partition::<Vec<_>, _>(|c| c.authority() == name);
+            for certificate in issued {
+                reached.push((certificate, issuer));
+                if is_terminal(certificate) {
+                    return Some(path_to_last(&reached));
+                }
+                next.push((certificate.holder(), Some(reached.len() - 1)));
+            }
+        }
+        issuers = next;
+    }
+    None
+}
+
+/// The certificates from a trust point to the last one reached.
+fn path_to_last(reached: &[(&CvCertificate, Option<usize>)]) -> Vec<CvCertificate> {
+    let mut path = Vec::new();
+    let mut place = reached.len().checked_sub(1);
+    while let Some((certificate, issuer)) = place.and_then(|place| reached.get(place)) {
+        path.push((*certificate).clone());
+        place = *issuer;
+    }
+    path.reverse();
+    path
+}
+
+/// The issuer at which the way up from the first terminal breaks off; none without a terminal.
+fn missing_issuer(certificates: &[CvCertificate]) -> Option<&HolderReference> {
+    let mut wanted = certificates.iter().find(|c| is_terminal(c))?.authority();
+    for _ in 0..MAX_CHAIN {
+        let issuer =
+            certificates.iter().find(|c| c.holder() == wanted && !c.body().is_self_signed());
+        match issuer {
+            Some(issuer) => wanted = issuer.authority(),
+            None => break,
+        }
+    }
+    Some(wanted)
 }

@@ -184,6 +184,49 @@ fn a_circle_of_certificates_ends() {
 }
 
 #[test]
+fn finds_the_way_of_a_key_that_two_authorities_certified() {
+    let Chain { dv, terminal, cvca, .. } = chain(Rights::ALL, Rights::ALL);
+    let elsewhere = Holder::new("VNCVCA00009", Curve::BrainpoolP256r1);
+    let mut body = dv.body().clone();
+    body.authority = elsewhere.name.clone();
+    let other = CvCertificate::assemble(&body, &elsewhere.sign(&body.encode())).unwrap();
+    let found = CvChain::find(&[other, dv.clone(), terminal.clone()], &[cvca.name]).unwrap();
+    assert_eq!(found.certificates(), [dv, terminal]);
+}
+
+/// A certificate that nobody signed, for what is found by names alone.
+fn unsigned(authority: u8, holder: u8, role: Role) -> CvCertificate {
+    static KEY: std::sync::LazyLock<CvPublicKey> =
+        std::sync::LazyLock::new(|| Holder::new("VNDV00001", Curve::P192).public_key(false));
+    let body = CertificateBody {
+        authority: reference(&format!("VN0000{authority}")),
+        public_key: KEY.clone(),
+        holder: reference(&format!("VN0000{holder}")),
+        authorization: Chat::inspection_system(role, Rights::ALL),
+        effective: day(2026, 1, 1),
+        expiration: day(2026, 12, 31),
+        extensions: None,
+    };
+    CvCertificate::assemble(&body, &[1; 48]).unwrap()
+}
+
+/// Certificates of the shortest way from the trusted name to a terminal: how far each name is.
+fn shortest(certificates: &[(u8, u8, Role)], trusted: u8) -> Option<usize> {
+    let leads = || certificates.iter().filter(|(authority, holder, _)| authority != holder);
+    let mut far = [usize::MAX; 8];
+    far[usize::from(trusted)] = 0;
+    for _ in 0..far.len() {
+        for (authority, holder, _) in leads() {
+            let by_this = far[usize::from(*authority)].saturating_add(1);
+            far[usize::from(*holder)] = far[usize::from(*holder)].min(by_this);
+        }
+    }
+    let terminals = leads().filter(|(.., role)| *role == Role::Terminal);
+    let lengths = terminals.map(|(authority, ..)| far[usize::from(*authority)]);
+    lengths.filter(|length| *length != usize::MAX).min().map(|length| length + 1)
+}
+
+#[test]
 fn refuses_a_certificate_before_and_after_its_time() {
     let Chain { root, dv, terminal, cvca } = chain(Rights::ALL, Rights::ALL);
     let found = CvChain::find(&[dv, terminal], &[cvca.name]).unwrap();
@@ -339,6 +382,56 @@ proptest! {
         bytes[place] = value;
         let _ = CvCertificate::decode(&bytes);
         let _ = CvCertificate::decode(&bytes[..cut]);
+    }
+
+    #[test]
+    fn a_chain_is_the_shortest_way_whatever_the_certificates(
+        edges in prop::collection::vec(
+            (0u8..8, 0u8..8, prop::sample::select(vec![Role::Cvca, Role::DomesticDv, Role::Terminal])),
+            0..14,
+        ),
+        trusted in 0u8..8,
+    ) {
+        let certificates: Vec<_> = edges.iter().map(|(a, h, role)| unsigned(*a, *h, *role)).collect();
+        let trusted_name = reference(&format!("VN0000{trusted}"));
+        match CvChain::find(&certificates, std::slice::from_ref(&trusted_name)) {
+            Ok(chain) => {
+                let path = chain.certificates();
+                prop_assert_eq!(Some(path.len()), shortest(&edges, trusted));
+                prop_assert_eq!(path[0].authority(), &trusted_name);
+                prop_assert!(path.windows(2).all(|pair| pair[1].authority() == pair[0].holder()));
+                let terminal = chain.terminal().unwrap();
+                prop_assert_eq!(terminal.body().authorization.role(), Role::Terminal);
+            }
+            Err(_) => prop_assert_eq!(shortest(&edges, trusted), None),
+        }
+    }
+
+    #[test]
+    fn a_damaged_request_is_read_or_refused(
+        place in any::<prop::sample::Index>(), value in any::<u8>(), cut in any::<prop::sample::Index>(),
+    ) {
+        static FRAMED: std::sync::LazyLock<Vec<u8>> = std::sync::LazyLock::new(|| {
+            let holder = Holder::new("VNDV00002", Curve::P256);
+            let body = RequestBody {
+                authority: Some(reference("VNCVCA00001")),
+                public_key: holder.public_key(true),
+                holder: holder.name.clone(),
+                extensions: None,
+            };
+            let request = CvRequest::assemble(&body, &[1; 64]).unwrap();
+            let framed = AuthenticatedRequest::assemble(&request, &holder.name, &[2; 64]);
+            framed.unwrap().raw().to_vec()
+        });
+        let mut bytes = FRAMED.clone();
+        let place = place.index(bytes.len());
+        bytes[place] = value;
+        if let Ok(framed) = AuthenticatedRequest::decode(&bytes) {
+            let request = framed.request();
+            let again = CvRequest::assemble(request.body(), request.signature()).unwrap();
+            prop_assert_eq!(again.body(), request.body());
+        }
+        let _ = AuthenticatedRequest::decode(&bytes[..cut.index(bytes.len())]);
     }
 
     #[test]
