@@ -50,11 +50,7 @@ impl ErrorCode for DirectoryError {
         match self {
             Self::File { .. } => "issuer_file_access",
             Self::Pem { .. } => "issuer_file_malformed",
-            Self::Key { source, .. } => match source {
-                KeyError::Password => "key_password_wrong",
-                KeyError::Unsupported => "key_unsupported",
-                KeyError::Malformed(_) => "key_malformed",
-            },
+            Self::Key { source, .. } => source.code(),
         }
     }
 }

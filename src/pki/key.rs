@@ -52,6 +52,13 @@ pub enum KeyError {
     /// The password does not open the key, or the file is damaged.
     #[error("the password does not open the key")]
     Password,
+    /// The file asks for more work or memory, before its password can be checked, than any honest
+    /// file does.
+    #[error("the key derivation asks for {what}")]
+    Derivation {
+        /// What is too much, or cannot be.
+        what: &'static str,
+    },
 }
 
 impl ErrorCode for KeyError {
@@ -60,6 +67,7 @@ impl ErrorCode for KeyError {
             Self::Malformed(_) => "key_malformed",
             Self::Unsupported => "key_unsupported",
             Self::Password => "key_password_wrong",
+            Self::Derivation { .. } => "key_derivation_excessive",
         }
     }
 }
@@ -214,6 +222,7 @@ impl SoftwareKey {
     pub fn decrypt(bytes: &[u8], password: &str) -> Result<Self, KeyError> {
         let encrypted = EncryptedPrivateKeyInfoRef::from_der(bytes)
             .map_err(|_| LdsError::invalid("EncryptedPrivateKeyInfo", "malformed", 0))?;
+        check_derivation(&encrypted)?;
         let plain = encrypted.decrypt(password).map_err(|_| KeyError::Password)?;
         // A wrong password mostly gives garbage.
         Self::from_private_key_info(plain.as_bytes()).map_err(|error| match error {
@@ -221,6 +230,37 @@ impl SoftwareKey {
             other => other,
         })
     }
+}
+
+/// Most iterations of PBKDF2: OpenSSL's default is 2048, what is recommended is below a million.
+const MAX_ITERATIONS: u32 = 10_000_000;
+/// Most bytes of memory of scrypt, 128·N·r: OpenSSL takes 16 MiB, and no more than 32 unless told.
+const MAX_MEMORY: u64 = 64 << 20;
+/// Most passes of scrypt.
+const MAX_PASSES: u16 = 16;
+
+/// A file tells how much work its password takes before anything of it can be checked.
+fn check_derivation(encrypted: &EncryptedPrivateKeyInfoRef<'_>) -> Result<(), KeyError> {
+    let scheme = encrypted.encryption_algorithm.pbes2().ok_or(KeyError::Unsupported)?;
+    let excessive = |what| Err(KeyError::Derivation { what });
+    if let Some(pbkdf2) = scheme.kdf.pbkdf2()
+        && pbkdf2.iteration_count > MAX_ITERATIONS
+    {
+        return excessive("too many iterations");
+    }
+    if let Some(scrypt) = scheme.kdf.scrypt() {
+        let memory = scrypt.cost_parameter.checked_mul(128 * u64::from(scrypt.block_size));
+        if scrypt.cost_parameter < 2 || scrypt.block_size == 0 || scrypt.parallelization == 0 {
+            return excessive("no work at all");
+        }
+        if memory.is_none_or(|bytes| bytes > MAX_MEMORY) {
+            return excessive("too much memory");
+        }
+        if scrypt.parallelization > MAX_PASSES {
+            return excessive("too many passes");
+        }
+    }
+    Ok(())
 }
 
 /// The signature as the algorithm wants it: `r || s` or DER.
@@ -270,3 +310,6 @@ impl Signer for SoftwareKey {
         .map_err(|_| SignerError::Key)
     }
 }
+
+#[cfg(test)]
+mod tests;
