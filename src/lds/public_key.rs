@@ -179,3 +179,41 @@ fn read_rsa(bytes: &[u8]) -> Result<RsaPublicKey, PublicKeyError> {
     numbers.finish()?;
     RsaPublicKey::new(n, e).map_err(|_| PublicKeyError::Rsa)
 }
+
+#[cfg(test)]
+mod tests {
+    use cancuoc_primitives::group::{GroupSecret, PublicElement};
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn key(id: u8) -> PublicKey {
+        let parameters = DomainParameters::standardised(id).unwrap();
+        match GroupSecret::from_bytes(&parameters, &[0x12, 0x34]).unwrap().public_element() {
+            PublicElement::Ec(point) => PublicKey::Ec(point),
+            PublicElement::Dh(value) => PublicKey::Dh(value),
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn never_panics_on_any_bytes(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+            let _ = PublicKey::from_spki_der(&bytes);
+        }
+
+        #[test]
+        fn an_altered_key_is_refused_or_reads_back_as_it_was_read(
+            id in prop::sample::select(&DomainParameters::STANDARDISED[..]),
+            form in prop::sample::select(vec![ParameterForm::Named, ParameterForm::Explicit]),
+            place in any::<prop::sample::Index>(),
+            bits in 1..=255u8,
+        ) {
+            let mut bytes = key(id).to_spki_der(form);
+            let place = place.index(bytes.len());
+            bytes[place] ^= bits;
+            if let Ok((read, form)) = PublicKey::from_spki_der(&bytes) {
+                prop_assert_eq!(PublicKey::from_spki_der(&read.to_spki_der(form)), Ok((read, form)));
+            }
+        }
+    }
+}

@@ -175,7 +175,34 @@ fn refuses_unknown_keys_and_says_where() {
     assert!(error.to_string().contains("back"), "{error}");
 }
 
+/// A built-in profile with one of its values replaced, or taken out.
+fn altered(name: &str, place: prop::sample::Index, value: Option<&str>) -> String {
+    let path = format!("{}/profiles/{name}.toml", env!("CARGO_MANIFEST_DIR"));
+    let source = std::fs::read_to_string(path).unwrap();
+    let places: Vec<&str> = source.lines().filter(|line| line.contains(" = ")).collect();
+    let chosen = *place.get(&places);
+    let (key, _) = chosen.split_once(" = ").unwrap();
+    let line = value.map_or(String::new(), |value| format!("{key} = {value}"));
+    source.replacen(chosen, &line, 1)
+}
+
 proptest! {
+    #[test]
+    fn a_built_in_profile_with_any_value_altered_is_read_whole_or_refused(
+        name in prop::sample::select(CardProfile::NAMES.to_vec()),
+        place in any::<prop::sample::Index>(),
+        value in prop::sample::select(vec![
+            None, Some("0"), Some("255"), Some("65536"), Some("-1"), Some("true"), Some("\"\""),
+            Some("\"F\""), Some("\"P-256\""), Some("[]"), Some("{}"), Some("[1, 1]"),
+        ]),
+    ) {
+        if let Ok(profile) = CardProfile::from_toml(&altered(name, place, value)) {
+            // What was accepted says the same when it is written down.
+            let written = toml::to_string(&profile).unwrap();
+            prop_assert_eq!(CardProfile::from_toml(&written), Ok(profile));
+        }
+    }
+
     #[test]
     fn never_panics_on_any_text(text in "\\PC{0,200}") {
         let _ = CardProfile::from_toml(&text);

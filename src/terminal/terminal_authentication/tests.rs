@@ -213,3 +213,21 @@ fn takes_the_document_number_with_its_check_digit() {
     assert_eq!(number(td3), b"L898902C36");
     assert_eq!(document_number_of_dg1(b"nonsense"), None);
 }
+
+proptest::proptest! {
+    #[test]
+    fn any_ef_cvca_is_read_or_refused(bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..80)) {
+        let _ = decode_ef_cvca(&bytes);
+    }
+
+    #[test]
+    fn every_list_of_references_comes_back_whatever_the_padding(
+        numbers in proptest::collection::vec(0u32..100_000, 0..4), padding in 0usize..40,
+    ) {
+        let names: Vec<_> = numbers.iter().map(|n| name(&format!("VNCVCA{n:05}"))).collect();
+        let mut file: Vec<u8> =
+            names.iter().flat_map(|name| encode(Tag(0x42), name.as_bytes())).collect();
+        file.resize(file.len() + padding, 0);
+        proptest::prop_assert_eq!(decode_ef_cvca(&file).unwrap(), names);
+    }
+}
