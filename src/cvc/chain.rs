@@ -28,19 +28,18 @@ impl CvChain {
     /// and certificates that are not needed, are fine.
     ///
     /// # Errors
-    /// [`CvcError::NoPath`] naming what is missing and what the card trusts.
+    /// [`CvcError::NoPath`] naming what is missing and what the card trusts,
+    /// [`CvcError::NoTerminal`].
     pub fn find(
         certificates: &[CvCertificate],
         trusted: &[HolderReference],
     ) -> Result<Self, CvcError> {
-        let no_path = || CvcError::NoPath {
-            wanted: missing_issuer(certificates)
-                .map_or("nothing".to_owned(), |missing| missing.to_string()),
-            trusted: trusted.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
-        };
-        shortest_path(certificates, trusted)
-            .map(|certificates| Self { certificates })
-            .ok_or_else(no_path)
+        if let Some(certificates) = shortest_path(certificates, trusted) {
+            return Ok(Self { certificates });
+        }
+        let wanted = missing_issuer(certificates).ok_or(CvcError::NoTerminal)?.clone();
+        let trusted = trusted.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+        Err(CvcError::NoPath { wanted, trusted })
     }
 
     /// The certificates in the order in which they are shown.

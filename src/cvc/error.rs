@@ -78,11 +78,14 @@ pub enum CvcError {
         /// Last day.
         until: CvDate,
     },
+    /// None of the certificates is a terminal's.
+    #[error("no certificate of a terminal was given")]
+    NoTerminal,
     /// No path leads from what the card trusts to the terminal's certificate.
-    #[error("no path from {} to a terminal's certificate: the card trusts {}", .wanted, .trusted)]
+    #[error("the certificates lead up to {wanted}; the card trusts {trusted}")]
     NoPath {
-        /// Issuer at which the path breaks off, or a word for a missing terminal certificate.
-        wanted: String,
+        /// Issuer at which the path breaks off.
+        wanted: HolderReference,
         /// What the card trusts.
         trusted: String,
     },
@@ -108,6 +111,7 @@ impl ErrorCode for CvcError {
             Self::IssuerRole { .. } => "cvc_issuer_role_wrong",
             Self::NotYetValid { .. } => "cvc_not_yet_valid",
             Self::Expired { .. } => "cvc_expired",
+            Self::NoTerminal => "cvc_no_terminal",
             Self::NoPath { .. } => "cvc_no_path",
         }
     }

@@ -166,8 +166,14 @@ fn says_what_the_card_trusts_and_which_issuer_is_missing() {
     let Chain { dv, terminal, .. } = chain(Rights::ALL, Rights::ALL);
     let trusted = [reference("VNCVCA00009")];
     let error = CvChain::find(&[dv, terminal], &trusted).unwrap_err();
-    let named = CvcError::NoPath { wanted: "VNCVCA00001".into(), trusted: "VNCVCA00009".into() };
-    assert_eq!(error, named);
+    let wanted = reference("VNCVCA00001");
+    assert_eq!(error, CvcError::NoPath { wanted, trusted: "VNCVCA00009".into() });
+}
+
+#[test]
+fn says_when_no_certificate_is_a_terminals() {
+    let Chain { root, dv, cvca, .. } = chain(Rights::ALL, Rights::ALL);
+    assert_eq!(CvChain::find(&[root, dv], &[cvca.name]), Err(CvcError::NoTerminal));
 }
 
 #[test]
