@@ -8,6 +8,8 @@ mod card_keys;
 mod completions;
 mod context;
 mod demo;
+#[cfg(test)]
+mod documents;
 mod emulate;
 mod failure;
 pub mod finding;
