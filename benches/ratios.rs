@@ -1,9 +1,13 @@
 //! Measurements as ratios: both sides of each in one run, on this machine.
 //!
 //! `cargo bench` prints them; `scripts/bench` starts the PC/SC daemon for those that need it.
-//! `cargo bench -- foreign` measures whatever card lies in the virtual reader.
+//! `cargo bench -- foreign` measures whatever card lies in the virtual reader, `cargo bench -- access`
+//! PACE and Chip Authentication alone.
 #![allow(clippy::unwrap_used)] // a measurement that cannot be made has nothing to report
 #![allow(missing_docs)]
+
+#[path = "ratios/access.rs"]
+mod access;
 
 use std::process::{Command, Stdio};
 use std::sync::Arc;
@@ -26,15 +30,18 @@ fn random() -> rand_core::UnwrapErr<getrandom::SysRng> {
 
 /// Median time of a few runs.
 fn median(runs: usize, mut work: impl FnMut()) -> Duration {
-    let mut times: Vec<Duration> = (0..runs)
-        .map(|_| {
-            let start = Instant::now();
-            work();
-            start.elapsed()
-        })
-        .collect();
+    let run = |_| {
+        let start = Instant::now();
+        work();
+        start.elapsed()
+    };
+    middle((0..runs).map(run).collect())
+}
+
+/// The median.
+fn middle(mut times: Vec<Duration>) -> Duration {
     times.sort();
-    times[runs / 2]
+    times[times.len() / 2]
 }
 
 fn ms(time: Duration) -> f64 {
@@ -197,8 +204,12 @@ fn main() {
     if !std::env::args().any(|a| a == "--bench") {
         return;
     }
+    if std::env::args().any(|a| a == "access") {
+        return access::measure(tempfile::tempdir().unwrap().path());
+    }
     start_up();
     let folder = demo();
+    access::measure(folder.path());
     whole_read(folder.path());
     std::thread::sleep(Duration::from_secs(2));
     pcsc_rates(folder.path());
