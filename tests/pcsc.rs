@@ -4,41 +4,9 @@
 mod support;
 
 use std::path::Path;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::Output;
 
-use support::{PcscStack, cancuoc, wait_until};
-
-/// `cancuoc emulate` on a card, ended when dropped.
-struct Emulation(Child);
-
-impl Emulation {
-    fn start(card: &Path) -> Self {
-        let child = cancuoc().arg("emulate").arg(card).stdout(Stdio::null()).spawn().unwrap();
-        let emulation = Self(child);
-        assert!(wait_until(card_present), "the card does not appear in the reader");
-        emulation
-    }
-}
-
-impl Drop for Emulation {
-    fn drop(&mut self) {
-        let _ = Command::new("kill").arg(self.0.id().to_string()).status();
-        let _ = self.0.wait();
-        wait_until(|| !card_present());
-        // The daemon looks at a reader without a card twice a second; a card that comes within one
-        // look is the old one to it.
-        std::thread::sleep(std::time::Duration::from_secs(2));
-    }
-}
-
-fn card_present() -> bool {
-    let output = cancuoc().args(["readers", "--json"]).output().unwrap();
-    let document: serde_json::Value = match serde_json::from_slice(&output.stdout) {
-        Ok(document) => document,
-        Err(_) => return false,
-    };
-    document["readers"].as_array().is_some_and(|list| list.iter().any(|r| r["atr"].is_string()))
-}
+use support::{Emulation, PcscStack, cancuoc};
 
 fn run(arguments: &[&str]) -> Output {
     cancuoc().args(arguments).output().unwrap()

@@ -118,6 +118,7 @@ const NO_PROOFS: ReadOptions = ReadOptions {
     groups: None,
     probe_unlisted: false,
     chip_authentication: false,
+    chip_authentication_preference: None,
     active_authentication: false,
     terminal: None,
 };

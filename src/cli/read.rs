@@ -11,7 +11,6 @@ use super::terminal_credentials::TerminalOptions;
 use super::{Context, ExitStatus, Failure, output, reader};
 use crate::biometrics::{self, FaceRecord, ImageFormat};
 use crate::document::{CardProfile, Dg13, Mrz};
-use crate::error::ErrorCode;
 use crate::lds::{Dg2, DgNumber, FileId, decode_dg1};
 use crate::terminal::{ChipReading, FileRead, Proof, ReadOptions, ReadStatistics, read_chip};
 
@@ -42,6 +41,15 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<ExitStatus
     save(&reading, &arguments.out)?;
     let document = document_json(&reading);
     write(&arguments.out, "document.json", format!("{document:#}").as_bytes())?;
+    // Whoever gave certificates wants DG3 or DG4: without them the command has failed, though all
+    // the rest is saved.
+    let refused = match &reading.terminal_authentication {
+        Proof::Failed(error) => Some(reader::terminal(error)),
+        _ => None,
+    };
+    if let (true, Some(failure)) = (context.json, &refused) {
+        return Err(failure.clone());
+    }
     if context.json {
         output::json(&json!({
             "schema": "cancuoc.read/1",
@@ -69,7 +77,7 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<ExitStatus
         let out = arguments.out.display().to_string();
         output::line(&context.text("read.saved", &[("out", &out)]))?;
     }
-    Ok(ExitStatus::Done)
+    refused.map_or(Ok(ExitStatus::Done), Err)
 }
 
 /// Reads the card on the reader of this call, showing progress.
@@ -106,11 +114,9 @@ pub(super) const CARD_SECURITY_FILE: &str = "EF.CardSecurity.bin";
 /// What came of Terminal Authentication, where it was wanted.
 fn terminal_json(reading: &ChipReading) -> Value {
     match &reading.terminal_authentication {
-        Proof::NotTried => Value::Null,
+        // What failed is the failure of the command.
+        Proof::NotTried | Proof::Failed(_) => Value::Null,
         Proof::NotOffered => json!({ "status": "not_offered" }),
-        Proof::Failed(error) => {
-            json!({ "status": "failed", "code": error.code(), "message": error.to_string() })
-        }
         Proof::Answered(outcome) => json!({
             "status": "passed",
             "trust_point": outcome.trust_point.to_string(),
@@ -122,11 +128,8 @@ fn terminal_json(reading: &ChipReading) -> Value {
 
 fn terminal_line(context: &Context, reading: &ChipReading) -> Option<String> {
     match &reading.terminal_authentication {
-        Proof::NotTried => None,
+        Proof::NotTried | Proof::Failed(_) => None,
         Proof::NotOffered => Some(context.text("read.terminal_not_offered", &[])),
-        Proof::Failed(error) => {
-            Some(context.text("read.terminal_failed", &[("detail", &error.to_string())]))
-        }
         Proof::Answered(outcome) => {
             let rights = [(outcome.rights.dg3, "DG3"), (outcome.rights.dg4, "DG4")];
             let rights: Vec<_> = rights.iter().filter(|(has, _)| *has).map(|(_, n)| *n).collect();

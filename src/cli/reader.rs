@@ -4,6 +4,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::{Context, ExitStatus, Failure, output};
+use crate::cvc::CvcError;
+use crate::pki::SignerError;
 use crate::softcard::SoftCard;
 use crate::terminal::TerminalError;
 use crate::transport::pcsc::PcscCard;
@@ -54,11 +56,16 @@ pub(super) fn transport(error: &TransportError) -> Failure {
     Failure::from_error(ExitStatus::Card, error)
 }
 
-/// A failure in talking to the card: 4 where it did not answer, 5 where it refused.
+/// A failure in talking to the card: 4 where it did not answer, 5 where it refused, 6 where the
+/// terminal's own certificates or key are not what they must be.
 pub(super) fn terminal(error: &TerminalError) -> Failure {
     let exit = match error {
         TerminalError::Transport(_) => ExitStatus::Card,
         TerminalError::PasswordMissing { .. } => ExitStatus::Usage,
+        // By the dates a refusal of the card is explained.
+        TerminalError::Certificates(CvcError::Expired { .. }) => ExitStatus::Refused,
+        TerminalError::Certificates(_) | TerminalError::TerminalKeyMismatch => ExitStatus::BadInput,
+        TerminalError::Signer(SignerError::Unavailable(_)) => ExitStatus::Unavailable,
         _ => ExitStatus::Refused,
     };
     Failure::from_error(exit, error)

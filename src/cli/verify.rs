@@ -13,6 +13,7 @@ use crate::document::CardProfile;
 use crate::document::dg13::FieldKind;
 use crate::error::ErrorCode;
 use crate::lds::{DgNumber, FileId};
+use crate::terminal::chip_authentication::ChipAuthenticationPreference;
 use crate::terminal::pace::PaceFilter;
 use crate::terminal::terminal_authentication::TerminalAuthenticationOutcome;
 use crate::terminal::{
@@ -70,7 +71,12 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<ExitStatus
             expected.number = access.number;
             expected.qr = access.qr;
             let terminal = arguments.terminal.resolve(context)?;
-            let wanted = ReadOptions { probe_unlisted: true, terminal, ..ReadOptions::default() };
+            let wanted = ReadOptions {
+                probe_unlisted: true,
+                terminal,
+                chip_authentication_preference: Some(preference(&policy)),
+                ..ReadOptions::default()
+            };
             let reading = read::read(context, &access.plan, &wanted)?;
             (document_files(&reading), chip_evidence(&reading), Some(reading))
         }
@@ -124,6 +130,15 @@ fn restrict(plan: &mut AccessPlan, policy: &Policy) -> Result<(), Failure> {
         accepted.map_err(|refusal| format!("{}: {}", refusal.code, refusal.found))
     }));
     Ok(())
+}
+
+/// Of several keys of the chip one that the policy accepts is taken.
+fn preference(policy: &Policy) -> ChipAuthenticationPreference {
+    let policy = policy.clone();
+    ChipAuthenticationPreference::new(move |variant| {
+        let parameters = variant.card_key.domain_parameters();
+        policy.chip_authentication(variant.cipher, &parameters).is_ok()
+    })
 }
 
 /// The result of an inspection, to be shown.

@@ -14,8 +14,8 @@ use super::access::{
 };
 use super::active_authentication::{ActiveAuthenticationEvidence, authenticate_actively};
 use super::chip_authentication::{
-    ChipAuthenticationEvidence, ChipAuthenticationParameters, PendingChipAuthentication,
-    authenticate_chip,
+    ChipAuthenticationEvidence, ChipAuthenticationParameters, ChipAuthenticationPreference,
+    PendingChipAuthentication, authenticate_chip,
 };
 use super::public_key::compress_public_key;
 use super::reading::{FileRead, FileReader, ReadLimits, ReadStatistics};
@@ -62,6 +62,8 @@ pub struct ReadOptions {
     pub probe_unlisted: bool,
     /// Run Chip Authentication where DG14 has a key for it.
     pub chip_authentication: bool,
+    /// Which of several keys of Chip Authentication to take; none for the strongest.
+    pub chip_authentication_preference: Option<ChipAuthenticationPreference>,
     /// Run Active Authentication where there is a DG15.
     pub active_authentication: bool,
     /// Run Terminal Authentication with these, for DG3 and DG4.
@@ -76,6 +78,7 @@ impl Default for ReadOptions {
             groups: None,
             probe_unlisted: false,
             chip_authentication: true,
+            chip_authentication_preference: None,
             active_authentication: true,
             terminal: None,
         }
@@ -289,7 +292,7 @@ impl<T: CardTransport> Reading<'_, T> {
                 chip = self.chip_authentication(dg14, &groups)?;
             }
         }
-        let terminal = self.terminal_authentication(chip.evidence())?;
+        let terminal = self.terminal_authentication(&chip)?;
         for group in groups {
             if !self.found.iter().any(|f| f.file == group.file()) {
                 self.read(group.file())?;
@@ -349,9 +352,12 @@ impl<T: CardTransport> Reading<'_, T> {
         groups: &[DgNumber],
     ) -> Result<Proof<ChipAuthenticationEvidence>, TerminalError> {
         let Some(bytes) = self.content(dg14.file()) else { return Ok(Proof::NotOffered) };
-        let parameters = security_infos_of_dg14(bytes)
-            .map_err(TerminalError::from)
-            .and_then(|infos| ChipAuthenticationParameters::select(&infos));
+        let parameters = security_infos_of_dg14(bytes).map_err(TerminalError::from).and_then(
+            |infos| match &self.options.chip_authentication_preference {
+                Some(preference) => preference.select(&infos),
+                None => ChipAuthenticationParameters::select(&infos),
+            },
+        );
         let parameters = match parameters {
             Ok(Some(parameters)) => parameters,
             Ok(None) => return Ok(Proof::NotOffered),
@@ -407,15 +413,17 @@ impl<T: CardTransport> Reading<'_, T> {
     /// or after PACE with Chip Authentication Mapping alone.
     fn terminal_authentication(
         &mut self,
-        chip: Option<&ChipAuthenticationEvidence>,
+        chip: &Proof<ChipAuthenticationEvidence>,
     ) -> Result<Proof<TerminalAuthenticationOutcome>, TerminalError> {
         let Some(credentials) = &self.options.terminal else { return Ok(Proof::NotTried) };
         let mapped = self.chip_authentication_mapping;
         let after_mapping = self.pace_keys.as_ref().filter(|_| mapped).map(|keys| &keys.terminal);
-        let key = chip.map(|evidence| evidence.terminal_public_key());
-        let Some(key) = key.as_ref().or(after_mapping).map(compress_public_key) else {
-            let detail = "it needs Chip Authentication before it";
-            return Ok(Proof::Failed(TerminalError::Protocol { step: TERMINAL, detail }));
+        let key = chip.evidence().map(ChipAuthenticationEvidence::terminal_public_key);
+        let key = match (key.as_ref().or(after_mapping), chip) {
+            (Some(key), _) => compress_public_key(key),
+            // It needs Chip Authentication before it.
+            (None, Proof::Failed(error)) => return Ok(Proof::Failed(error.clone())),
+            (None, _) => return Ok(Proof::NotOffered),
         };
         let Some(chip_identifier) = self.chip_identifier()? else {
             let detail = "the document number is needed and DG1 does not have it";

@@ -1,10 +1,12 @@
 //! What the tests of the built binary share.
 #![allow(dead_code, unused_imports)] // each test binary uses a part
 
+mod emulation;
 mod pcsc;
 
 use std::process::Command;
 
+pub use emulation::Emulation;
 pub use pcsc::{PcscStack, VPCD, wait_until};
 
 /// A command with the built binary, in English and without settings of the machine.

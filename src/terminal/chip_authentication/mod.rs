@@ -21,7 +21,7 @@ use crate::apdu::{CommandApdu, ResponseApdu};
 use crate::lds::ChipAuthenticationInfo;
 use crate::transport::CardTransport;
 
-pub use parameters::ChipAuthenticationParameters;
+pub use parameters::{ChipAuthenticationParameters, ChipAuthenticationPreference};
 
 const SELECTION: &str = "public key of Chip Authentication";
 const KAT: &str = "MSE:Set KAT of Chip Authentication";

@@ -1,5 +1,7 @@
 //! Which key and variant of Chip Authentication is run (ICAO 9303-11 §6.2.3, §9.2.5, §9.2.6).
 
+use std::sync::Arc;
+
 use cancuoc_primitives::cipher::BlockCipher;
 use cancuoc_primitives::group::PublicElement;
 
@@ -10,6 +12,9 @@ use crate::lds::{
 use crate::terminal::public_key::group_element;
 use crate::terminal::strength::{cipher_strength, group_strength};
 use crate::terminal::{KeyFault, TerminalError};
+
+/// Strength of the weaker part, of the group, of the cipher.
+type Rank = (usize, usize, usize);
 
 /// The key and variant of Chip Authentication to use.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,6 +30,40 @@ pub struct ChipAuthenticationParameters {
     pub assumed: bool,
 }
 
+/// Says which variants of Chip Authentication go before all others: those that a policy accepts.
+#[derive(Clone)]
+pub struct ChipAuthenticationPreference(Arc<Judge>);
+
+type Judge = dyn Fn(&ChipAuthenticationParameters) -> bool + Send + Sync;
+
+impl ChipAuthenticationPreference {
+    /// Makes a preference of a function.
+    #[must_use]
+    pub fn new(
+        prefers: impl Fn(&ChipAuthenticationParameters) -> bool + Send + Sync + 'static,
+    ) -> Self {
+        Self(Arc::new(prefers))
+    }
+
+    /// Picks key and cipher, as [`ChipAuthenticationParameters::select`] does among those that are
+    /// preferred; among the others where none is: judging what ran comes later.
+    ///
+    /// # Errors
+    /// As [`ChipAuthenticationParameters::select`].
+    pub fn select(
+        &self,
+        infos: &SecurityInfos,
+    ) -> Result<Option<ChipAuthenticationParameters>, TerminalError> {
+        ChipAuthenticationParameters::select_by(infos, |variant| (self.0)(variant))
+    }
+}
+
+impl std::fmt::Debug for ChipAuthenticationPreference {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("ChipAuthenticationPreference(..)")
+    }
+}
+
 impl ChipAuthenticationParameters {
     /// Picks the strongest key and cipher from DG14: by the weaker of group and cipher, then by
     /// the group, then by the cipher, then in the order of the file. `None` where the card
@@ -34,31 +73,42 @@ impl ChipAuthenticationParameters {
     /// [`TerminalError::Unsupported`] when no key can be decoded or has a variant announced for
     /// it; [`TerminalError::CardKey`] for a key that is the generator.
     pub fn select(infos: &SecurityInfos) -> Result<Option<Self>, TerminalError> {
-        let mut best: Option<Self> = None;
+        Self::select_by(infos, |_| true)
+    }
+
+    fn select_by(
+        infos: &SecurityInfos,
+        prefers: impl Fn(&Self) -> bool,
+    ) -> Result<Option<Self>, TerminalError> {
+        let mut best: Option<((bool, Rank), Self)> = None;
         let mut fault = None;
         for key in infos.chip_authentication_keys() {
-            match Self::for_key(infos, key) {
-                Ok(found) if best.as_ref().is_none_or(|best| found.rank() > best.rank()) => {
-                    best = Some(found);
+            match Self::of_key(infos, key) {
+                Ok(variants) => {
+                    for found in variants {
+                        let rank = (prefers(&found), found.rank());
+                        if best.as_ref().is_none_or(|(best, _)| rank > *best) {
+                            best = Some((rank, found));
+                        }
+                    }
                 }
-                Ok(_) => {}
                 Err(error) => fault = fault.or(Some(error)),
             }
         }
         match (best, fault) {
             (None, Some(fault)) => Err(fault),
-            (best, _) => Ok(best),
+            (best, _) => Ok(best.map(|(_, best)| best)),
         }
     }
 
-    /// The strongest variant for a key of DG14.
+    /// The variants for a key of DG14, one at least.
     ///
     /// # Errors
     /// As [`Self::select`].
-    pub fn for_key(
+    pub fn of_key(
         infos: &SecurityInfos,
         key: &ChipAuthenticationPublicKeyInfo,
-    ) -> Result<Self, TerminalError> {
+    ) -> Result<Vec<Self>, TerminalError> {
         let unsupported = |what: &str| TerminalError::Unsupported { what: what.to_owned() };
         let card_key = PublicKey::from_spki_der(&key.spki).ok();
         let card_key = card_key
@@ -68,9 +118,15 @@ impl ChipAuthenticationParameters {
         if card_key == card_key.domain_parameters().generator() {
             return Err(TerminalError::CardKey { step: SELECTION, fault: KeyFault::Generator });
         }
-        let (cipher, assumed) = cipher_for(infos, key)
-            .ok_or_else(|| unsupported("this variant of Chip Authentication"))?;
-        Ok(Self { cipher, card_key, key_id: key.key_id.clone(), assumed })
+        let (ciphers, assumed) = ciphers_for(infos, key);
+        if ciphers.is_empty() {
+            return Err(unsupported("this variant of Chip Authentication"));
+        }
+        let variant = |cipher| {
+            let (card_key, key_id) = (card_key.clone(), key.key_id.clone());
+            Self { cipher, card_key, key_id, assumed }
+        };
+        Ok(ciphers.into_iter().map(variant).collect())
     }
 
     /// How the card's key agrees on a secret.
@@ -79,7 +135,7 @@ impl ChipAuthenticationParameters {
         agreement_of(&self.card_key)
     }
 
-    fn rank(&self) -> (usize, usize, usize) {
+    fn rank(&self) -> Rank {
         let group = group_strength(&self.card_key.domain_parameters());
         let cipher = cipher_strength(self.cipher);
         (group.min(cipher), group, cipher)
@@ -93,13 +149,13 @@ const fn agreement_of(key: &PublicElement) -> KeyAgreement {
     }
 }
 
-/// The strongest cipher announced for the key, and whether it had to be assumed.
-fn cipher_for(
+/// The ciphers announced for the key, and whether one had to be assumed.
+fn ciphers_for(
     infos: &SecurityInfos,
     key: &ChipAuthenticationPublicKeyInfo,
-) -> Option<(BlockCipher, bool)> {
+) -> (Vec<BlockCipher>, bool) {
     if infos.chip_authentication().next().is_none() {
-        return Some((BlockCipher::Tdes, true));
+        return (vec![BlockCipher::Tdes], true);
     }
     let fits = |info: &&ChipAuthenticationInfo| {
         info.agreement == key.agreement
@@ -107,6 +163,5 @@ fn cipher_for(
             // A key without identifier is the only one; an info may still leave it unnamed.
             && (info.key_id == key.key_id || info.key_id.is_none())
     };
-    let ciphers = infos.chip_authentication().filter(fits).map(|info| info.cipher);
-    ciphers.max_by_key(|cipher| cipher_strength(*cipher)).map(|cipher| (cipher, false))
+    (infos.chip_authentication().filter(fits).map(|info| info.cipher).collect(), false)
 }

@@ -289,6 +289,26 @@ fn picks_the_key_that_the_strongest_cipher_names() {
 }
 
 #[test]
+fn prefers_what_a_policy_accepts_and_takes_the_rest_where_it_accepts_nothing() {
+    use BlockCipher::{Aes128, Aes256};
+    let infos = kinds(
+        &[(Aes256, Some(1)), (Aes128, Some(2)), (Aes128, Some(1))],
+        &[(3, Some(1)), (5, Some(2))],
+    );
+    let accepting = |accepted: &[BlockCipher], id: u8| {
+        let accepted = accepted.to_vec();
+        let preference = ChipAuthenticationPreference::new(move |variant| {
+            accepted.contains(&variant.cipher) && variant.key_id == Some(vec![id])
+        });
+        let found = preference.select(&infos).unwrap().unwrap();
+        (found.cipher, found.key_id.unwrap())
+    };
+    assert_eq!(accepting(&[Aes128], 2), (Aes128, vec![2]));
+    assert_eq!(accepting(&[Aes128], 1), (Aes128, vec![1]));
+    assert_eq!(accepting(&[], 1), (Aes256, vec![1]));
+}
+
+#[test]
 fn assumes_3des_for_a_key_without_chip_authentication_info() {
     let infos = kinds(&[], &[(3, None)]);
     let found = ChipAuthenticationParameters::select(&infos).unwrap().unwrap();

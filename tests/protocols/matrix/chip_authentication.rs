@@ -71,8 +71,9 @@ impl Card {
             SecurityInfoKind::ChipAuthenticationPublicKey(key) => Some(key),
             _ => None,
         });
-        let mut found =
-            keys.filter_map(|key| ChipAuthenticationParameters::for_key(&self.infos, key).ok());
+        let mut found = keys
+            .filter_map(|key| ChipAuthenticationParameters::of_key(&self.infos, key).ok())
+            .flatten();
         found.find(|found| found.cipher == cipher).ok_or("no such key".to_owned())
     }
 
