@@ -144,20 +144,21 @@ fn nonce_scalar(domain: &DomainParameters, nonce: &[u8]) -> Result<GroupSecret, 
     }
 }
 
-/// Whether the nonce is as long as the mapping asks for.
+/// Whether the nonce is as long as the mapping asks for (ICAO 9303-11 §4.4.3.3).
 ///
 /// For the Integrated Mapping there is one length. For the others the standard lets the card
-/// choose any number of blocks; published profiles and cards take 16 bytes, or as many as the key
-/// of a longer cipher has, and a shorter one is a sign of tampering.
+/// choose any number of blocks: one block of 3DES is what OpenPACE takes, published profiles and
+/// cards take 16 bytes, or as many as the key of a longer cipher has. More makes nothing safer.
 pub(super) fn check_nonce_length(
     mapping: Mapping,
     cipher: BlockCipher,
     length: usize,
 ) -> Result<(), TerminalError> {
     let longest = integrated_mapping::nonce_len(cipher);
+    let blocks = length > 0 && length.is_multiple_of(cipher.block_len());
     let fits = match mapping {
         Mapping::Integrated => length == longest,
-        Mapping::Generic | Mapping::ChipAuthentication => length == 16 || length == longest,
+        Mapping::Generic | Mapping::ChipAuthentication => blocks && length <= longest,
     };
     if fits { Ok(()) } else { Err(violation(NONCE, "the nonce has a wrong length")) }
 }

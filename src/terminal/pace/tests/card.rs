@@ -261,6 +261,21 @@ fn asks_for_a_nonce_as_long_as_the_key_in_integrated_mapping() {
 }
 
 #[test]
+fn takes_a_nonce_of_whole_blocks_up_to_the_length_of_integrated_mapping() {
+    for (cipher, taken) in [
+        (BlockCipher::Tdes, &[8, 16][..]),
+        (BlockCipher::Aes128, &[16]),
+        (BlockCipher::Aes192, &[16, 32]),
+        (BlockCipher::Aes256, &[16, 32]),
+    ] {
+        for length in 0..50 {
+            let checked = mapping::check_nonce_length(Mapping::Generic, cipher, length);
+            assert_eq!(checked.is_ok(), taken.contains(&length), "{} {length}", cipher.name());
+        }
+    }
+}
+
+#[test]
 fn refuses_numbers_outside_of_the_subgroup() {
     let parameters = parameters(0, Mapping::Generic, BlockCipher::Aes128);
     let can = PacePassword::Can(Can::new("123456").unwrap());
