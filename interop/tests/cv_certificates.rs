@@ -7,22 +7,16 @@ mod support;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use cancuoc::cvc::{
-    CvCertificate, CvChain, CvDate, CvKey, CvRequest, HolderReference, Rights, Role, TaAlgorithm,
-};
+use cancuoc::cvc::{CvCertificate, CvChain, CvDate, CvKey, CvRequest, Rights, Role, TaAlgorithm};
 use cancuoc::lds::{PublicKey, SignatureAlgorithm};
-use cancuoc::pki::cv::{CvAuthority, Terms, authenticate, request, self_signed};
+use cancuoc::pki::cv::{CvAuthority, authenticate, request, self_signed};
 use cancuoc::pki::{KeyKind, SoftwareKey};
 use cancuoc_primitives::curve::Curve;
 use cancuoc_primitives::hash::HashAlgorithm::{Sha1, Sha224, Sha256, Sha384, Sha512};
 use jiff::ToSpan;
-use jiff::civil::Date;
 use support::compiled::compile;
+use support::cv_chain::{CVCA, DV, IS, key, reference, terms, today};
 use support::random;
-
-const CVCA: &str = "VNCVCA00001";
-const DV: &str = "VNDV00001";
-const IS: &str = "VNGATE00001";
 
 /// Keys and algorithms: every algorithm of Terminal Authentication, every curve that OpenSSL has.
 fn kinds() -> Vec<(KeyKind, TaAlgorithm)> {
@@ -38,26 +32,6 @@ fn kinds() -> Vec<(KeyKind, TaAlgorithm)> {
         kinds.push((KeyKind::Ec(curve), TaAlgorithm::Ecdsa(Sha256)));
     }
     kinds
-}
-
-fn key(kind: KeyKind, algorithm: TaAlgorithm) -> SoftwareKey {
-    let key = SoftwareKey::generate(kind, false, &mut random()).unwrap();
-    key.with_algorithm(algorithm.signature_algorithm()).unwrap()
-}
-
-fn reference(text: &str) -> HolderReference {
-    HolderReference::new(text.as_bytes()).unwrap()
-}
-
-fn today() -> Date {
-    jiff::tz::TimeZone::UTC.to_datetime(jiff::Timestamp::now()).date()
-}
-
-/// Valid today and for a month: OpenPACE looks at the clock.
-fn terms(role: Role, rights: Rights) -> Terms {
-    let day = |date| CvDate::new(date).unwrap();
-    let expiration = day(today().checked_add(30.days()).unwrap());
-    Terms { role, rights, effective: day(today()), expiration }
 }
 
 /// Runs a tool in the folder; `None`, with the reason printed, where it is not installed; with
