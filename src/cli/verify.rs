@@ -11,19 +11,15 @@ use super::{Context, ExitStatus, Failure, Lang, output, picture, read};
 use crate::biometrics;
 use crate::document::CardProfile;
 use crate::document::dg13::FieldKind;
-use crate::error::ErrorCode;
 use crate::lds::{DgNumber, FileId};
 use crate::terminal::chip_authentication::ChipAuthenticationPreference;
 use crate::terminal::pace::PaceFilter;
-use crate::terminal::terminal_authentication::TerminalAuthenticationOutcome;
-use crate::terminal::{
-    AccessPlan, AccessPolicy, ChipReading, FileRead, Proof, ReadOptions, TerminalError,
-};
+use crate::terminal::{AccessPlan, AccessPolicy, ChipReading, ReadOptions};
 use crate::trust::TrustStore;
 use crate::verify::reasons::{self, Advice};
 use crate::verify::{
-    AccessOutcome, Check, CheckId, ChipEvidence, ChipOutcome, DocumentFiles, Expected, Inspection,
-    Policy, PolicyError, Report, TerminalOutcome, Verdict, inspect,
+    Check, CheckId, ChipEvidence, DocumentFiles, Expected, Inspection, Policy, PolicyError, Report,
+    Verdict, inspect,
 };
 
 /// Is this card genuine? The whole inspection procedure and a verdict with reasons.
@@ -78,7 +74,7 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<ExitStatus
                 ..ReadOptions::default()
             };
             let reading = read::read(context, &access.plan, &wanted)?;
-            (document_files(&reading), chip_evidence(&reading), Some(reading))
+            (DocumentFiles::of_reading(&reading), ChipEvidence::of_reading(&reading), Some(reading))
         }
     };
     let start = std::time::Instant::now();
@@ -163,78 +159,11 @@ pub(super) fn verify_card(
     let policy = Policy::strict();
     let now = jiff::Timestamp::now();
     let inspection = Inspection { trust, now, expected: &expected, policy };
-    let report = inspect(&document_files(&reading), &chip_evidence(&reading), &inspection);
+    let (files, chip) = (DocumentFiles::of_reading(&reading), ChipEvidence::of_reading(&reading));
+    let report = inspect(&files, &chip, &inspection);
     let verify_micros = start.elapsed().as_micros() as u64;
     let policy = policy.name.clone();
     Ok(Outcome { report, policy, reading: Some(reading), verify_micros })
-}
-
-/// The files of a reading as the inspection wants them.
-fn document_files(reading: &ChipReading) -> DocumentFiles {
-    let mut files = DocumentFiles {
-        card_access: reading.access.card_access.clone(),
-        card_security: reading.card_security.clone(),
-        ..DocumentFiles::default()
-    };
-    for file in &reading.files {
-        match &file.read {
-            FileRead::Content { bytes, trailing } => {
-                files.files.insert(file.file, bytes.clone());
-                if *trailing > 0 {
-                    files.trailing.insert(file.file, *trailing);
-                }
-            }
-            // Only what the application itself protects counts as protected.
-            FileRead::Denied(_) => files.protected.push(file.file),
-            FileRead::Malformed(error) => {
-                files.unreadable.insert(file.file, error.to_string());
-            }
-            FileRead::NotFound => {}
-        }
-    }
-    files
-}
-
-fn chip_evidence(reading: &ChipReading) -> ChipEvidence {
-    fn outcome<E: Clone>(proof: &Proof<E>) -> ChipOutcome<E> {
-        match proof {
-            Proof::NotTried | Proof::NotOffered => ChipOutcome::NotTried,
-            Proof::Failed(TerminalError::Unsupported { what }) => {
-                ChipOutcome::Unsupported(what.clone())
-            }
-            Proof::Failed(error) => ChipOutcome::Refused(error.to_string()),
-            Proof::Answered(evidence) => ChipOutcome::Answered(evidence.clone()),
-        }
-    }
-    let access = &reading.access;
-    ChipEvidence {
-        access: Some(AccessOutcome {
-            pace: access.pace.clone(),
-            cipher: access.cipher.to_owned(),
-            password: access.password.to_owned(),
-            downgraded: access.downgraded,
-        }),
-        chip_authentication: outcome(&reading.chip_authentication),
-        chip_authentication_mapping: access.chip_authentication_mapping.clone(),
-        active_authentication: outcome(&reading.active_authentication),
-        terminal_authentication: terminal_outcome(&reading.terminal_authentication),
-    }
-}
-
-fn terminal_outcome(proof: &Proof<TerminalAuthenticationOutcome>) -> TerminalOutcome {
-    match proof {
-        Proof::NotTried => TerminalOutcome::NotTried,
-        Proof::NotOffered => TerminalOutcome::NotOffered,
-        Proof::Failed(error) => {
-            TerminalOutcome::Failed { code: error.code().to_owned(), message: error.to_string() }
-        }
-        Proof::Answered(outcome) => TerminalOutcome::Passed {
-            trust_point: outcome.trust_point.to_string(),
-            chain: outcome.chain.iter().map(ToString::to_string).collect(),
-            dg3: outcome.rights.dg3,
-            dg4: outcome.rights.dg4,
-        },
-    }
 }
 
 /// Files that `cancuoc read` saved.

@@ -6,6 +6,7 @@ mod chip;
 mod consistency;
 mod passive_authentication;
 mod policy;
+mod reading;
 pub mod reasons;
 
 use std::collections::BTreeMap;
