@@ -73,7 +73,8 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<ExitStatus
                 chip_authentication_preference: Some(preference(&policy)),
                 ..ReadOptions::default()
             };
-            let reading = read::read(context, &access.plan, &wanted)?;
+            let reading = read::read(context, &access.plan, &wanted);
+            let reading = reading.map_err(|failure| in_words(context, failure))?;
             (DocumentFiles::of_reading(&reading), ChipEvidence::of_reading(&reading), Some(reading))
         }
     };
@@ -126,6 +127,16 @@ fn restrict(plan: &mut AccessPlan, policy: &Policy) -> Result<(), Failure> {
         accepted.map_err(|refusal| format!("{}: {}", refusal.code, refusal.found))
     }));
     Ok(())
+}
+
+/// The policy's reason for not opening the card in words: the reading knows only its code.
+fn in_words(context: &Context, failure: Failure) -> Failure {
+    let mut parts = failure.detail.rsplitn(3, ": ");
+    let (found, code) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
+    let why = super::text::find(context.lang, &format!("check.{code}"), &[]);
+    let why = why.map(|why| format!("{why}: {found}"));
+    let why = why.unwrap_or_else(|| failure.detail.clone());
+    failure.with("why", why)
 }
 
 /// Of several keys of the chip one that the policy accepts is taken.

@@ -4,8 +4,11 @@
 
 #[path = "../support/authorities.rs"]
 mod authorities;
+mod bindings;
 #[path = "../support/cards.rs"]
 mod cards;
 mod chips;
+#[path = "../support/issuer.rs"]
+mod issuer;
 mod matrix;
 mod refusals;

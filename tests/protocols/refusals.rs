@@ -1,6 +1,6 @@
 //! What reader and card refuse, each against the other with somebody in between.
 
-mod between;
+pub mod between;
 mod chip_authentication;
 mod pace;
 mod randomness;

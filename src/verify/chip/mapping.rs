@@ -1,8 +1,9 @@
 //! `chip.pace_cam`: PACE with Chip Authentication Mapping (ICAO 9303-11 §4.4.3.5).
 //!
 //! The static key is taken from EF.CardSecurity, whose signature must lead to an anchor. That says
-//! that the issuer made the key, not whose document it belongs to: where DG14 has keys of Chip
-//! Authentication too, the key must be one of them, or one of them must have been proved besides.
+//! that the issuer made the key, not whose document it belongs to: whoever stands between a terminal
+//! and one genuine chip can show the data of another. So the key must be one of DG14, which the
+//! security object binds, or one of DG14 must have been proved besides.
 
 use cancuoc_primitives::group::PublicElement;
 
@@ -66,7 +67,7 @@ pub(super) fn check(
     if !known.trusted {
         return Check::skipped_with(id, "key_not_bound", facts);
     }
-    if !in_dg14 && !document_keys.is_empty() && !known.chip_authentication_passed {
+    if !in_dg14 && !known.chip_authentication_passed {
         return Check::skipped_with(id, "cam_key_of_no_document", facts);
     }
     Check::passed(id, facts).under(policy.static_key(&parameters))
