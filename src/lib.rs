@@ -18,6 +18,7 @@ pub mod biometrics;
 pub mod checkpoint;
 pub mod cli;
 pub mod cvc;
+pub mod deck;
 pub mod document;
 pub mod error;
 pub mod globalplatform;

@@ -21,6 +21,7 @@ const LAYERS: &[(&str, u8)] = &[
     ("globalplatform", 4),
     ("verify", 5),
     ("softcard", 5),
+    ("deck", 6),
     ("checkpoint", 6),
     ("cli", 7),
 ];

@@ -98,7 +98,7 @@ enum Command {
     Demo(demo::Arguments),
     Readers(readers::Arguments),
     Read(read::Arguments),
-    Verify(Box<verify::Arguments>),
+    Verify(verify::Arguments),
     Completions(completions::Arguments),
     Gp(gp::Arguments),
     Inspect(inspect::Arguments),

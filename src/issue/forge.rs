@@ -139,7 +139,10 @@ fn key(random: &mut dyn CryptoRng) -> Result<SoftwareKey, SignerError> {
 }
 
 /// The private keys never leave a chip, so a copy has others.
-fn forget_keys(image: &mut CardImage, random: &mut dyn CryptoRng) -> Result<(), SignerError> {
+pub(crate) fn forget_keys(
+    image: &mut CardImage,
+    random: &mut dyn CryptoRng,
+) -> Result<(), SignerError> {
     for ca in &mut image.chip_authentication {
         *ca = ChipAuthenticationKey {
             protocol: ca.protocol,

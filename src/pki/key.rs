@@ -263,6 +263,13 @@ fn check_derivation(encrypted: &EncryptedPrivateKeyInfoRef<'_>) -> Result<(), Ke
     Ok(())
 }
 
+/// Signs by PKCS#1 v1.5 with SHA-256.
+impl From<RsaPrivateKey> for SoftwareKey {
+    fn from(key: RsaPrivateKey) -> Self {
+        Self::with_default_algorithm(Secret::Rsa(Box::new(key)), false)
+    }
+}
+
 /// The signature as the algorithm wants it: `r || s` or DER.
 fn ecdsa_bytes(
     curve: Curve,

@@ -15,7 +15,8 @@ pub struct RamMemory {
 
 impl RamMemory {
     /// The records there are.
-    pub(super) const fn records(&self) -> &BTreeMap<u32, Vec<u8>> {
+    #[must_use]
+    pub const fn records(&self) -> &BTreeMap<u32, Vec<u8>> {
         &self.records
     }
 

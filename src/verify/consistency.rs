@@ -144,6 +144,9 @@ fn biometrics(dg2: Option<&[u8]>) -> Check {
             pictures += 1;
         }
     }
+    if pictures == 0 {
+        return unsupported("portrait_missing", "no picture".to_owned());
+    }
     Check::passed(id, Evidence::new("pictures", pictures))
 }
 

@@ -8,21 +8,19 @@ mod signers;
 mod states;
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
 use cancuoc_primitives::hash::HashAlgorithm;
 use serde_json::{Map, Value};
 
 pub use signers::SignerCache;
 
-use super::{Check, CheckId, DocumentFiles, Evidence, Inspection, Material};
+use super::{Check, CheckId, DocumentFiles, Evidence, Inspection};
 use crate::lds::sod::{LDS_SECURITY_OBJECT_TYPES, LdsSecurityObject, Sod};
 use crate::lds::{CardSecurity, DgNumber, FileId, SECURITY_OBJECT};
 
 /// The checks, and which data groups a trusted security object binds.
 pub(super) struct PassiveAuthentication {
     pub(super) checks: Vec<Check>,
-    pub(super) material: Arc<Material>,
     bound: BTreeSet<u8>,
 }
 
@@ -54,8 +52,7 @@ pub(super) fn check(
         Err(failed) => {
             let mut checks = vec![failed];
             checks.extend(AFTER_STRUCTURE.map(|id| Check::skipped(id, "sod_unusable")));
-            let (material, bound) = (Arc::default(), BTreeSet::new());
-            return PassiveAuthentication { checks, material, bound };
+            return PassiveAuthentication { checks, bound: BTreeSet::new() };
         }
     };
     let structure = Evidence::new("version", object.version)
@@ -71,11 +68,10 @@ pub(super) fn check(
         inspection.policy,
     );
     checks.push(signed);
-    checks.extend(chain::check(&sod, signer.as_deref(), files, inspection, signers));
+    checks.extend(chain::check(&sod, signer.as_deref(), files, inspection));
     let (hashes, bound) = check_hashes(files, &object, hash);
     checks.push(hashes.under(inspection.policy.data_group_hash(hash)));
-    let material = signer.map(|signer| signer.material.clone()).unwrap_or_default();
-    PassiveAuthentication { checks, material, bound }
+    PassiveAuthentication { checks, bound }
 }
 
 /// `pa.card_security`: the signature of EF.CardSecurity, by the rules and up to the anchors of
@@ -101,7 +97,7 @@ pub(super) fn check_card_security(
         signature::check(id, &file.signed_data, &[SECURITY_OBJECT], signers, inspection.policy);
     let mut steps = vec![signed];
     if signer.is_some() {
-        let chain = chain::check(&file.signed_data, signer.as_deref(), files, inspection, signers);
+        let chain = chain::check(&file.signed_data, signer.as_deref(), files, inspection);
         // Whether a revocation list is at hand is said once, beside EF.SOD.
         steps.extend(chain.into_iter().filter(|c| c.id != CheckId::PaRevocation || c.has_failed()));
     }
@@ -189,7 +185,7 @@ fn check_hashes(
         ["dg_hash_mismatch", "dg_not_in_sod", "dg_unreadable", "dg_denied", "dg_missing"]
             .map(|code| (code, Vec::new()));
     let [wrong, unsigned, unreadable, denied, missing] = &mut faults;
-    let (mut protected, mut recorded) = (Vec::new(), Vec::new());
+    let mut protected = Vec::new();
     for number in DgNumber::all() {
         let file = number.file();
         let Some(expected) = object.hash_of(number) else {
@@ -198,11 +194,6 @@ fn check_hashes(
             }
             continue;
         };
-        if let Some(left_out) = files.left_out.get(&file) {
-            let list = if left_out.hash == expected { &mut recorded } else { &mut wrong.1 };
-            list.push(number.to_string());
-            continue;
-        }
         match files.files.get(&file) {
             Some(bytes) if hash.digest(bytes) == expected => {
                 right.insert(number.get());
@@ -225,11 +216,7 @@ fn check_hashes(
                 .and("weak", hash == HashAlgorithm::Sha1)
                 .and("not_read", protected);
             let trailing = files.trailing_of(DgNumber::all().map(DgNumber::file));
-            if recorded.is_empty() {
-                passed_unless_trailing(id, evidence, trailing)
-            } else {
-                Check::warned(id, "recorded_hashes", evidence.and("recorded", recorded))
-            }
+            passed_unless_trailing(id, evidence, trailing)
         }
     };
     (check, right)

@@ -219,17 +219,7 @@ pub const REASONS: &[(&str, &[Reason])] = &[
             ("biometric_format_unknown", Own),
             ("face_record_malformed", Own),
             ("portrait_not_decodable", Own),
-        ],
-    ),
-    (
-        "reason_group.evidence",
-        &[
-            ("recorded", Own),
-            ("recorded_hashes", Own),
-            ("proof_left_out", Own),
-            ("evidence_not_signed", Own),
-            ("evidence_signer_unknown", Own),
-            ("evidence_policy_own", Own),
+            ("portrait_missing", Own),
         ],
     ),
     (

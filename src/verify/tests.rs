@@ -12,7 +12,6 @@ use cancuoc_primitives::hash::HashAlgorithm;
 use proptest::prelude::*;
 
 mod chain;
-mod evidence;
 mod security_object;
 
 const MRZ: &[u8] =

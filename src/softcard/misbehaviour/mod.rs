@@ -203,6 +203,13 @@ impl When {
         self
     }
 
+    /// All such commands after so many.
+    #[must_use]
+    pub const fn after(mut self, skip: u32) -> Self {
+        self.skip = skip;
+        self
+    }
+
     /// The one such command after so many.
     #[must_use]
     pub const fn once_after(mut self, skip: u32) -> Self {

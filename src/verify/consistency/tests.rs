@@ -240,3 +240,12 @@ fn n44_an_mrz_that_contradicts_itself_is_forged() {
     text[0..2].copy_from_slice(b"i<");
     assert_eq!(validity(&text, &[]).code, "mrz_malformed");
 }
+
+#[test]
+fn n43_a_record_without_a_picture_has_no_portrait() {
+    use crate::lds::BiometricTemplate;
+    let record = FaceRecord { images: Vec::new() }.encode();
+    let dg2 = Dg2 { templates: vec![BiometricTemplate::face(record)] }.encode();
+    let check = biometrics(Some(&dg2));
+    assert_eq!((check.status_name(), check.code), ("unsupported", "portrait_missing"));
+}
