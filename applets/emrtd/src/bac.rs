@@ -16,7 +16,7 @@ use crate::store::{self, Location, protocol};
 const FAILED: StatusWord = StatusWord(0x6300);
 const TDES: BlockCipher = BlockCipher::Tdes;
 
-/// GET CHALLENGE: eight random bytes for one use.
+/// GET CHALLENGE: eight random bytes for one use, never those of the time before.
 pub fn get_challenge(
     session: &mut Session,
     environment: &mut Environment<'_>,
@@ -30,6 +30,11 @@ pub fn get_challenge(
     }
     let mut challenge = [0; 8];
     environment.random.fill_bytes(&mut challenge);
+    // Random numbers that repeat would let what a terminal proved before be used again.
+    if session.last_challenge.replace(challenge) == Some(challenge) {
+        session.challenge = None;
+        return Err(StatusWord::MEMORY_FAILURE);
+    }
     session.challenge = Some(challenge);
     Ok(challenge.to_vec())
 }

@@ -67,6 +67,8 @@ struct Session {
     opened_by: Option<Password>,
     /// Hash of the last nonce of PACE, so that the next is another.
     last_nonce: Option<Vec<u8>>,
+    /// The last challenge of GET CHALLENGE, used up or not, so that the next is another.
+    last_challenge: Option<[u8; 8]>,
     /// Chip Authentication key and protocol chosen by MSE:Set AT.
     chip_authentication: Option<chip_authentication::Selected>,
     /// The card's compressed ephemeral key of PACE, which names the chip in Terminal Authentication.
@@ -96,7 +98,11 @@ impl Session {
 
     /// Ends everything but what outlives a session.
     fn end(&mut self) {
-        *self = Self { last_nonce: self.last_nonce.take(), ..Self::default() };
+        *self = Self {
+            last_nonce: self.last_nonce.take(),
+            last_challenge: self.last_challenge,
+            ..Self::default()
+        };
     }
 
     /// PACE within secure messaging puts other keys and another identity in place of what was there.

@@ -98,3 +98,11 @@ fn the_reader_refuses_a_challenge_of_bac_that_comes_again() {
     let error = open_card(&mut Session::new(&mut card), &plan, &mut random()).unwrap_err();
     assert!(matches!(error, TerminalError::NonceRepeated { .. }), "{error}");
 }
+
+#[test]
+fn the_card_gives_no_challenge_twice() {
+    let mut card = card();
+    let challenge = hex_literal::hex!("0084000008");
+    assert_eq!(card.process(&challenge).len(), 10);
+    assert_eq!(card.process(&challenge), [0x65, 0x81]);
+}
