@@ -36,12 +36,13 @@ impl CardProfile {
         require(self.passwords.can_digits == Can::LENGTH, "passwords.can_digits", "a CAN has six")?;
         let number = self.passwords.document_number_digits;
         require((1..=9).contains(&number), "passwords.document_number_digits", "one to nine")?;
-        let secret = |secret: Option<SecretProfile>, most| {
-            secret.is_none_or(|s| (4..=most).contains(&s.digits) && (1..=15).contains(&s.tries))
+        let secret = |secret: Option<SecretProfile>, most, tries: core::ops::RangeInclusive<u8>| {
+            secret.is_none_or(|s| (4..=most).contains(&s.digits) && tries.contains(&s.tries))
         };
         let (pin, puk) = (self.passwords.pin, self.passwords.puk);
-        require(secret(pin, 12), "passwords.pin", "4 to 12 digits, 1 to 15 tries")?;
-        require(secret(puk, 16), "passwords.puk", "4 to 16 digits, 1 to 15 tries")?;
+        // A PIN with one try left is suspended, so one try would be none.
+        require(secret(pin, 12, 2..=15), "passwords.pin", "4 to 12 digits, 2 to 15 tries")?;
+        require(secret(puk, 16, 1..=15), "passwords.puk", "4 to 16 digits, 1 to 15 tries")?;
         let pace = !self.access.pace.is_empty();
         require(pin.is_none() || pace, "passwords.pin", "a PIN needs PACE")?;
         require(puk.is_none() || pin.is_some(), "passwords.puk", "a PUK needs a PIN")?;

@@ -98,6 +98,7 @@ fn refuses_protocols_and_keys_that_do_not_fit_each_other() {
         ("curve = \"P-384\"", "parameter = 0", chip),
         ("use = [\"chip_authentication\"]", "use = []", chip),
         ("digits = 6", "digits = 3", "passwords.pin"),
+        ("tries = 3", "tries = 1", "passwords.pin"),
         ("tries = 10", "tries = 16", "passwords.puk"),
         ("pin = { digits = 6, tries = 3 }", "", "passwords.puk"),
         ("terminal_authentication = 1", "trust_points = [\"7F21\"]", "access.trust_points"),
