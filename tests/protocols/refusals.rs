@@ -3,6 +3,7 @@
 pub mod between;
 mod chip_authentication;
 mod pace;
+mod passwords;
 mod randomness;
 mod secure_messaging;
 mod terminal_authentication;
