@@ -5,7 +5,7 @@
 //!
 //! ```text
 //! cli
-//! checkpoint
+//! checkpoint   web
 //! verify   softcard
 //! issue   globalplatform   terminal   trust   pki      applets/* (seen by softcard only)
 //! lds   cvc   biometrics   document
@@ -30,3 +30,4 @@ pub mod terminal;
 pub mod transport;
 pub mod trust;
 pub mod verify;
+pub mod web;

@@ -23,6 +23,7 @@ const LAYERS: &[(&str, u8)] = &[
     ("softcard", 5),
     ("deck", 6),
     ("checkpoint", 6),
+    ("web", 6),
     ("cli", 7),
 ];
 

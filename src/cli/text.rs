@@ -24,6 +24,7 @@ const FILES: &[(&str, &str)] = &[
     ("lds", include_str!("../../i18n/lds.toml")),
     ("verify", include_str!("../../i18n/verify.toml")),
     ("checkpoint", include_str!("../../i18n/checkpoint.toml")),
+    ("web", include_str!("../../i18n/web.toml")),
     ("reasons", include_str!("../../i18n/reasons.toml")),
     ("inspect", include_str!("../../i18n/inspect.toml")),
     ("pki", include_str!("../../i18n/pki.toml")),

@@ -1,0 +1,84 @@
+//! The secret that opens the page.
+
+use cancuoc_primitives::CryptoRng;
+use subtle::ConstantTimeEq;
+use zeroize::Zeroizing;
+
+/// 32 random bytes as 64 hexadecimal digits.
+#[derive(Clone)]
+pub struct Token(Zeroizing<String>);
+
+impl Token {
+    /// Bytes of a token.
+    pub const LENGTH: usize = 32;
+
+    /// A new one.
+    pub fn random(random: &mut dyn CryptoRng) -> Self {
+        let mut bytes = Zeroizing::new([0; Self::LENGTH]);
+        random.fill_bytes(&mut *bytes);
+        Self(Zeroizing::new(hex::encode(*bytes)))
+    }
+
+    /// One that is kept somewhere; `None` where this is none.
+    #[must_use]
+    pub fn from_hex(digits: &str) -> Option<Self> {
+        let mut bytes = Zeroizing::new([0; Self::LENGTH]);
+        hex::decode_to_slice(digits, &mut *bytes).ok()?;
+        Some(Self(Zeroizing::new(hex::encode(*bytes))))
+    }
+
+    /// The digits, in small letters.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether this is the token, in a time that tells nothing but its length.
+    #[must_use]
+    pub fn is(&self, offered: &[u8]) -> bool {
+        self.0.as_bytes().ct_eq(offered).into()
+    }
+}
+
+impl std::fmt::Debug for Token {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Token(***)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn random() -> Token {
+        Token::random(&mut rand_core::UnwrapErr(getrandom::SysRng))
+    }
+
+    #[test]
+    fn each_is_another_and_none_is_shown() {
+        let token = random();
+        assert_ne!(token.expose(), random().expose());
+        assert_eq!(token.expose().len(), 2 * Token::LENGTH);
+        assert_eq!(format!("{token:?}"), "Token(***)");
+    }
+
+    #[test]
+    fn is_itself_and_no_other() {
+        let token = random();
+        assert!(token.is(token.expose().as_bytes()));
+        let digits = token.expose();
+        for other in ["", &digits[1..], &format!("{digits}0"), random().expose()] {
+            assert!(!token.is(other.as_bytes()), "{other}");
+        }
+    }
+
+    #[test]
+    fn is_read_from_its_digits_alone() {
+        let token = random();
+        let read = Token::from_hex(&token.expose().to_uppercase()).unwrap();
+        assert!(read.is(token.expose().as_bytes()));
+        for wrong in ["", "00", &"0".repeat(63), &"0".repeat(65), &"x".repeat(64)] {
+            assert!(Token::from_hex(wrong).is_none(), "{wrong}");
+        }
+    }
+}
