@@ -1,16 +1,20 @@
 //! What ties a chip's key, and what the card announces, to the document: end to end, with somebody
 //! in between who exchanges files of genuine cards.
 
+use cancuoc::cvc::Rights;
 use cancuoc::document::{Can, MrzKey};
 use cancuoc::issue::CardImage;
-use cancuoc::lds::{SecurityInfoKind, SecurityInfos};
+use cancuoc::lds::{FileId, SecurityInfoKind, SecurityInfos};
 use cancuoc::softcard::SoftCard;
 use cancuoc::terminal::{
     AccessPlan, AccessPolicy, ChipReading, ReadOptions, TerminalError, read_chip,
 };
 use cancuoc::transport::CardTransport;
 use cancuoc::verify::{Check, CheckId, ChipEvidence, DocumentFiles, Policy, Report, Verdict};
+use cancuoc_primitives::curve::Curve;
+use cancuoc_primitives::hash::HashAlgorithm;
 
+use crate::authorities::{Chain, ec_key};
 use crate::cards::{personalised, random};
 use crate::issuer::{TestIssuer, check};
 use crate::refusals::between::{Between, Passing};
@@ -51,6 +55,14 @@ fn read_through(
 /// Reads a card as it is.
 fn read(image: &CardImage, chip_authentication: bool) -> ChipReading {
     read_through(personalised(image), &plan(image), chip_authentication).unwrap()
+}
+
+/// The same with a terminal's certificates.
+fn read_as_terminal(image: &CardImage, chain: &Chain, chip_authentication: bool) -> ChipReading {
+    let terminal = Some(chain.credentials());
+    let options = ReadOptions { chip_authentication, terminal, ..ReadOptions::default() };
+    let card = personalised(image);
+    read_chip(card, &plan(image), &options, &mut random(), &mut |_, _| {}).unwrap()
 }
 
 fn code(report: &Report, id: CheckId) -> (&'static str, &'static str) {
@@ -214,5 +226,39 @@ fn a_wrong_can_opens_no_profile() {
         plan.keys.can = Some(Can::new("999999").unwrap());
         let error = read_through(personalised(&image), &plan, true).unwrap_err();
         assert!(matches!(error, TerminalError::WrongPassword { .. }), "{profile}: {error}");
+    }
+}
+
+/// EAC with several keys of Chip Authentication and PACE-CAM.
+fn eac_profile(chain: &Chain) -> String {
+    let trust_point = hex::encode(chain.cvca.certificate.raw());
+    format!(
+        r#"
+schema = "cancuoc.profile/1"
+extends = "eac-full"
+name = "eac-here"
+title_en = "EAC with a trust point"
+title_vi = "EAC có điểm tin cậy"
+[access]
+trust_points = ["{trust_point}"]
+pace = [{{ protocol = "id-PACE-ECDH-CAM-AES-CBC-CMAC-256", parameter = 13 }}]
+domain_parameters = []
+"#
+    )
+}
+
+#[test]
+fn terminal_authentication_is_bound_to_the_newest_proof_of_the_chip() {
+    let chain = Chain::of_today(|| ec_key(Curve::P256, HashAlgorithm::Sha256));
+    let image = TestIssuer::new().image(&eac_profile(&chain));
+    // After Chip Authentication its key counts, after PACE-CAM alone the one of PACE.
+    for chip_authentication in [true, false] {
+        let reading = read_as_terminal(&image, &chain, chip_authentication);
+        assert_eq!(reading.access.mapping, Some("CAM"));
+        let outcome = reading.terminal_authentication.evidence();
+        let outcome = outcome.unwrap_or_else(|| panic!("{:?}", reading.terminal_authentication));
+        assert_eq!(outcome.rights, Rights::ALL);
+        assert!(reading.content(FileId(0x0103)).is_some());
+        assert!(reading.content(FileId(0x0104)).is_some());
     }
 }

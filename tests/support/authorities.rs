@@ -28,6 +28,9 @@ pub fn day(digits: &str) -> CvDate {
     CvDate::decode(&digits).unwrap()
 }
 
+/// The day by the clock of terminals, where cards have a date of their own too.
+const TODAY: &str = "260601";
+
 /// All rights, valid from 1 January 2026 to 31 December 2028.
 pub fn terms(role: Role) -> Terms {
     Terms { role, rights: Rights::ALL, effective: day("260101"), expiration: day("281231") }
@@ -45,8 +48,13 @@ pub struct Holder {
 impl Holder {
     /// A CVCA that signs itself.
     pub fn cvca(name: &str, key: &Key) -> Self {
+        Self::cvca_on(name, key, &terms(Role::Cvca))
+    }
+
+    /// The same on these terms.
+    pub fn cvca_on(name: &str, key: &Key, terms: &Terms) -> Self {
         let name = HolderReference::new(name.as_bytes()).unwrap();
-        let certificate = self_signed(&name, &terms(Role::Cvca), &**key, &mut random()).unwrap();
+        let certificate = self_signed(&name, terms, &**key, &mut random()).unwrap();
         let curve = certificate.body().public_key.curve();
         Self { certificate, key: key.clone(), curve }
     }
@@ -82,6 +90,8 @@ pub struct Chain {
     pub cvca: Holder,
     pub dv: Holder,
     pub terminal: Holder,
+    /// The day by the terminal's clock.
+    pub today: CvDate,
 }
 
 impl Chain {
@@ -95,19 +105,38 @@ impl Chain {
         let cvca = Holder::cvca("VNCVCA00001", &key());
         let dv = cvca.issue("VNDV00001", &key(), dv);
         let terminal = dv.issue("VNGATE00001", &key(), terminal);
-        Self { cvca, dv, terminal }
+        Self { cvca, dv, terminal, today: day(TODAY) }
+    }
+
+    /// With all rights, valid today: for cards whose date is today's.
+    pub fn of_today(mut key: impl FnMut() -> Key) -> Self {
+        let today = jiff::tz::TimeZone::UTC.to_datetime(jiff::Timestamp::now()).date();
+        let [today, tomorrow] =
+            [today, today.tomorrow().unwrap()].map(|date| CvDate::new(date).unwrap());
+        let of_today = |role| Terms { effective: today, expiration: tomorrow, ..terms(role) };
+        let cvca = Holder::cvca_on("VNCVCA00001", &key(), &of_today(Role::Cvca));
+        let dv = cvca.issue("VNDV00001", &key(), &of_today(Role::DomesticDv));
+        let terminal = dv.issue("VNGATE00001", &key(), &of_today(Role::Terminal));
+        Self { cvca, dv, terminal, today }
     }
 
     /// What the terminal shows and signs with.
     pub fn credentials(&self) -> TerminalCredentials {
-        credentials([&self.dv, &self.terminal])
+        credentials_on(self.today, [&self.dv, &self.terminal])
     }
 }
 
 /// The certificates of these, and the key of the last.
 pub fn credentials<'a>(holders: impl IntoIterator<Item = &'a Holder>) -> TerminalCredentials {
+    credentials_on(day(TODAY), holders)
+}
+
+fn credentials_on<'a>(
+    today: CvDate,
+    holders: impl IntoIterator<Item = &'a Holder>,
+) -> TerminalCredentials {
     let holders: Vec<&Holder> = holders.into_iter().collect();
     let certificates = holders.iter().map(|holder| holder.certificate.clone()).collect();
     let key = holders.last().unwrap().key.clone();
-    TerminalCredentials::new(certificates, key, day("260601"))
+    TerminalCredentials::new(certificates, key, today)
 }

@@ -21,6 +21,8 @@ use jiff::{SignedDuration, Timestamp};
 use crate::cards::random;
 
 const RECORD: &[u8] = include_bytes!("../../testvectors/specimen/record.json");
+const FINGERPRINTS: &[u8] = include_bytes!("../../testvectors/bsi-tr03105-5/Datagroup3.bin");
+const IRISES: &[u8] = include_bytes!("../../testvectors/bsi-tr03105-5/Datagroup4.bin");
 const PORTRAIT: &[u8] = include_bytes!("../../testvectors/specimen/portrait.jpg");
 
 /// A country signing CA and a document signer under it.
@@ -78,7 +80,8 @@ impl TestIssuer {
         };
         let pin = profile.passwords.pin.map(|_| Pin::new("135790").unwrap());
         let puk = profile.passwords.puk.map(|_| Puk::new("1234567890").unwrap());
-        let terms = Terms { profile: Some(profile), pin, puk, ..Terms::default() };
+        let data_groups = [(3, FINGERPRINTS.to_vec()), (4, IRISES.to_vec())].into();
+        let terms = Terms { profile: Some(profile), pin, puk, data_groups, ..Terms::default() };
         let today = jiff::tz::TimeZone::UTC.to_datetime(Timestamp::now()).date();
         let review = review_with(RECORD, &Specimen, today, &terms);
         let record = review.record.unwrap_or_else(|| panic!("{:?}", review.findings));
