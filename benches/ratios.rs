@@ -2,13 +2,16 @@
 //!
 //! `cargo bench` prints them; `scripts/bench` starts the PC/SC daemon for those that need it.
 //! `cargo bench -- foreign` measures whatever card lies in the virtual reader, `cargo bench -- access`
-//! PACE and Chip Authentication alone.
+//! PACE and Chip Authentication alone, `cargo bench -- tap` an inspection over a modelled link alone.
 #![allow(clippy::unwrap_used)] // a measurement that cannot be made has nothing to report
 #![allow(missing_docs)]
 
 #[path = "ratios/access.rs"]
 mod access;
+#[path = "ratios/tap.rs"]
+mod tap;
 
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -48,10 +51,33 @@ fn ms(time: Duration) -> f64 {
     time.as_secs_f64() * 1000.0
 }
 
+fn binary() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_cancuoc"));
+    command.stderr(Stdio::inherit());
+    command
+}
+
+/// A card made by the binary.
+struct NewCard {
+    path: PathBuf,
+    can: String,
+    /// The folder that holds its issuer's certificate.
+    trust: String,
+}
+
+fn new_card(folder: &Path, profile: &str) -> NewCard {
+    let path = folder.join(format!("{profile}.card"));
+    let made = ["card", "new", "--json", "--profile", profile];
+    let output = binary().args(made).arg(&path).output().unwrap();
+    let told: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let text = |value: &serde_json::Value| value.as_str().unwrap().to_owned();
+    NewCard { path, can: text(&told["access"]["can"]), trust: text(&told["issuer"]["trust"]) }
+}
+
 /// A demonstration's files, made by the binary.
 fn demo() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
-    let status = Command::new(env!("CARGO_BIN_EXE_cancuoc"))
+    let status = binary()
         .args(["demo", "--json"])
         .arg(folder.path().join("demo"))
         .stdout(Stdio::null())
@@ -99,7 +125,7 @@ fn bare_primitives() -> Duration {
     })
 }
 
-fn whole_read(folder: &std::path::Path) {
+fn whole_read(folder: &Path) {
     let path = folder.join("demo/genuine.card");
     let total = median(15, || drop(read(SoftCard::open(&path).unwrap())));
     let bare = bare_primitives();
@@ -119,7 +145,7 @@ fn whole_read(folder: &std::path::Path) {
 }
 
 /// Rates through pcscd, with a card of ours in the virtual reader.
-fn pcsc_rates(folder: &std::path::Path) {
+fn pcsc_rates(folder: &Path) {
     let path = folder.join("demo/genuine.card");
     let mut card = SoftCard::open(&path).unwrap();
     let stop = Arc::new(AtomicBool::new(false));
@@ -204,12 +230,15 @@ fn main() {
     if !std::env::args().any(|a| a == "--bench") {
         return;
     }
-    if std::env::args().any(|a| a == "access") {
-        return access::measure(tempfile::tempdir().unwrap().path());
+    let folder = demo();
+    for (name, measure) in [("access", access::measure as fn(&Path)), ("tap", tap::measure)] {
+        if std::env::args().any(|a| a == name) {
+            return measure(folder.path());
+        }
     }
     start_up();
-    let folder = demo();
     access::measure(folder.path());
+    tap::measure(folder.path());
     whole_read(folder.path());
     std::thread::sleep(Duration::from_secs(2));
     pcsc_rates(folder.path());

@@ -87,6 +87,24 @@ fn tells_what_reading_cost_and_the_least_it_could_have_cost() {
 }
 
 #[test]
+fn tells_the_time_on_a_modelled_link_and_the_same_each_time() {
+    let bench = Bench::new();
+    let air = |more: &[&str]| bench.read("000018", more).1["apdus"]["air_ms"].as_f64();
+    let [first, again] = [(); 2].map(|()| air(&["--link", "848"]));
+    assert!(first.is_some_and(|milliseconds| milliseconds > 50.0), "{first:?}");
+    assert_eq!((first, air(&[])), (again, None));
+}
+
+#[test]
+fn models_no_link_of_a_real_reader() {
+    let output = cancuoc()
+        .args(["--json", "--reader", "0", "--link", "424", "read", "--can", "000018", "--out", "x"])
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(2));
+}
+
+#[test]
 fn exits_with_5_and_warns_when_the_can_is_wrong() {
     let (code, json) = Bench::new().read("123456", &[]);
     assert_eq!((code, &json["error"]["code"]), (5, &"access_password_wrong".into()));

@@ -2,7 +2,6 @@
 //! multiplications that they take.
 
 use std::path::Path;
-use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use cancuoc::document::{AccessKeys, Can};
@@ -13,7 +12,7 @@ use cancuoc::terminal::{AccessPlan, FileReader, ReadLimits, Session, commands, o
 use cancuoc::transport::{CardTransport, TransportError};
 use cancuoc_primitives::curve::{Curve, Point, SecretScalar};
 
-use super::{middle, ms, random};
+use super::{middle, ms, new_card, random};
 
 const RUNS: usize = 31;
 const CURVES: [Curve; 4] =
@@ -38,21 +37,6 @@ impl CardTransport for Timed {
     fn reset(&mut self) -> Result<(), TransportError> {
         self.card.reset()
     }
-}
-
-/// A card whose PACE and Chip Authentication are on the curve, and its CAN.
-fn card(folder: &Path, curve: Curve) -> (std::path::PathBuf, AccessKeys) {
-    let path = folder.join(format!("{}.card", curve.name()));
-    let profile = format!("domain-{:02}", curve.domain_parameter_id());
-    let output = Command::new(env!("CARGO_BIN_EXE_cancuoc"))
-        .args(["card", "new", "--json", "--profile", &profile])
-        .arg(&path)
-        .stderr(Stdio::inherit())
-        .output()
-        .unwrap();
-    let told: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
-    let can = Can::new(told["access"]["can"].as_str().unwrap()).unwrap();
-    (path, AccessKeys::from_can(can))
 }
 
 /// All that the reader does from EF.CardAccess to the first answer under the keys of Chip
@@ -88,14 +72,14 @@ fn bare(point: &Point, secret: &SecretScalar) -> Duration {
 
 pub(super) fn measure(folder: &Path) {
     for curve in CURVES {
-        let (path, keys) = card(folder, curve);
-        let plan = AccessPlan::pace(keys);
+        let card = new_card(folder, &format!("domain-{:02}", curve.domain_parameter_id()));
+        let plan = AccessPlan::pace(AccessKeys::from_can(Can::new(&card.can).unwrap()));
         let secret = SecretScalar::random(curve, &mut random());
         let point = SecretScalar::random(curve, &mut random()).public_point();
         let (mut reader, mut bare_times) = (Vec::new(), Vec::new());
         // One after the other, so that whatever else the machine does meets both alike.
         for _ in 0..RUNS {
-            reader.push(on_the_reader(&path, &plan));
+            reader.push(on_the_reader(&card.path, &plan));
             bare_times.push(bare(&point, &secret));
         }
         let ratio = |a: Duration, b: Duration| a.as_secs_f64() / b.as_secs_f64();

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::ValueEnum;
 
 use super::{GlobalOptions, Lang};
+use crate::softcard::air::BitRate;
 
 /// When to use colour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -33,6 +34,8 @@ pub struct Context {
     pub trace_secrets: bool,
     /// Seconds after which a card that does not answer is given up.
     pub card_timeout: u16,
+    /// Bit rate of the contactless link that a software card is given.
+    pub link: Option<BitRate>,
     /// Show progress on standard error.
     pub progress: bool,
     verbosity: i8,
@@ -54,6 +57,7 @@ impl Context {
             trace: options.trace.clone(),
             trace_secrets: options.trace_secrets,
             card_timeout: options.card_timeout,
+            link: options.link,
             progress: !options.no_progress && !options.quiet && std::io::stderr().is_terminal(),
             verbosity: if options.quiet { -1 } else { options.verbose.min(3) as i8 },
         }

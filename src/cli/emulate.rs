@@ -6,15 +6,15 @@ use std::sync::atomic::AtomicBool;
 
 use clap::Args;
 
-use super::{Context, ExitStatus, Failure};
-use crate::softcard::SoftCard;
+use super::{Context, ExitStatus, Failure, reader};
 use crate::softcard::vpcd::{self, Event};
 
 /// Plug a software card into the PC/SC system, until interrupted.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \
     cancuoc emulate test.card                          first virtual reader of this machine\n  \
-    cancuoc emulate test.card --vpcd 127.0.0.1:35964   second one")]
+    cancuoc emulate test.card --vpcd 127.0.0.1:35964   second one\n  \
+    cancuoc emulate test.card --link 424               as slow as a contactless link of 424 kbit/s")]
 pub(super) struct Arguments {
     /// The software card's file.
     #[arg(value_name = "CARD")]
@@ -25,8 +25,7 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<ExitStatus, Failure> {
-    let mut card =
-        SoftCard::open(&arguments.card).map_err(|e| Failure::from_error(ExitStatus::Card, &e))?;
+    let mut card = reader::soft_card(context, &arguments.card)?;
     let stop = Arc::new(AtomicBool::new(false));
     for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
         signal_hook::flag::register(signal, stop.clone())

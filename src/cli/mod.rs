@@ -36,6 +36,8 @@ use std::process::ExitCode;
 
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
+use crate::softcard::air::BitRate;
+
 pub use context::{ColorChoice, Context};
 pub use failure::{ExitStatus, Failure};
 pub use text::Lang;
@@ -76,6 +78,10 @@ pub struct GlobalOptions {
     /// Give up on a card that has not answered for so long, or has taken twenty times as long in all.
     #[arg(long, global = true, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u16).range(1..))]
     pub card_timeout: u16,
+    /// Make a software card (card:PATH, emulate) as slow as a contactless link of that many kbit/s:
+    /// 106, 212, 424 or 848.
+    #[arg(long, global = true, value_name = "KBIT", value_parser = reader::bit_rate)]
+    pub link: Option<BitRate>,
     /// When to use colour.
     #[arg(long, global = true, value_enum, value_name = "WHEN", default_value = "auto")]
     pub color: ColorChoice,

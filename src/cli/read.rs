@@ -74,6 +74,9 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<ExitStatus
             output::line(&line)?;
         }
         output::line(&statistics_line(context, &reading.statistics))?;
+        if let Some(line) = air_line(context, &reading) {
+            output::line(&line)?;
+        }
         let out = arguments.out.display().to_string();
         output::line(&context.text("read.saved", &[("out", &out)]))?;
     }
@@ -251,11 +254,21 @@ pub(super) fn statistics_json(s: &ReadStatistics) -> Value {
 
 /// Everything on the wire as JSON.
 pub(super) fn counters_json(reading: &ChipReading) -> Value {
-    json!({
+    let mut counters = json!({
         "count": reading.counters.apdus,
         "sent_bytes": reading.counters.sent_bytes,
         "received_bytes": reading.counters.received_bytes,
-    })
+    });
+    if let Some(air) = reading.air {
+        counters["air_ms"] = (air.as_micros() as f64 / 1000.0).into();
+    }
+    counters
+}
+
+/// How long the modelled link took, where there is one.
+pub(super) fn air_line(context: &Context, reading: &ChipReading) -> Option<String> {
+    let milliseconds = format!("{:.1}", reading.air?.as_secs_f64() * 1000.0);
+    Some(context.text("read.air", &[("milliseconds", &milliseconds)]))
 }
 
 /// The cost of reading as a line: count, minimum, efficiency, bound.

@@ -6,7 +6,8 @@ use std::time::Duration;
 use super::{Context, ExitStatus, Failure, output};
 use crate::cvc::CvcError;
 use crate::pki::SignerError;
-use crate::softcard::SoftCard;
+use crate::softcard::air::{AirLink, BitRate};
+use crate::softcard::{Pacing, SoftCard};
 use crate::terminal::TerminalError;
 use crate::transport::pcsc::PcscCard;
 use crate::transport::time_limit::{TimeLimited, TimeLimits};
@@ -25,14 +26,30 @@ pub(super) fn open(context: &Context) -> Result<Box<dyn CardTransport>, Failure>
     let card: Box<dyn CardTransport + Send> = match context.reader.as_deref() {
         Some(selector) if selector.starts_with(CARD_PREFIX) => {
             let path = selector.trim_start_matches(CARD_PREFIX);
-            let card = SoftCard::open(Path::new(path));
-            Box::new(card.map_err(|e| Failure::from_error(ExitStatus::Card, &e))?)
+            Box::new(soft_card(context, Path::new(path))?)
         }
+        // A real link is as fast as it is.
+        _ if context.link.is_some() => return Err(Failure::usage("--link: --reader card:PATH")),
         selector => Box::new(PcscCard::connect(selector).map_err(|e| transport(&e))?),
     };
     let answer = Duration::from_secs(context.card_timeout.into());
     let limits = TimeLimits { answer, total: answer * TOTAL };
     trace(context, Box::new(TimeLimited::new(card, limits)))
+}
+
+/// A software card in a file, behind the link that was asked for.
+pub(super) fn soft_card(context: &Context, path: &Path) -> Result<SoftCard, Failure> {
+    let card = SoftCard::open(path).map_err(|e| Failure::from_error(ExitStatus::Card, &e))?;
+    Ok(match context.link {
+        Some(rate) => card.with_air_link(AirLink::new(rate), Pacing::Slept),
+        None => card,
+    })
+}
+
+/// A bit rate as it is written on the command line.
+pub(super) fn bit_rate(kbit: &str) -> Result<BitRate, String> {
+    let rate = kbit.parse().ok().and_then(BitRate::from_kbit);
+    rate.ok_or_else(|| "106, 212, 424 or 848".to_owned())
 }
 
 fn trace(

@@ -261,6 +261,9 @@ impl Outcome {
         print_verdict(context, &self.report)?;
         if let Some(reading) = &self.reading {
             output::line(&read::statistics_line(context, &reading.statistics))?;
+            if let Some(line) = read::air_line(context, reading) {
+                output::line(&line)?;
+            }
         }
         Ok(())
     }

@@ -1,11 +1,13 @@
 //! The software card: the applications of `applets/` on an operating system, with non-volatile
 //! memory in one file, reachable in-process or as a card in the PC/SC system.
 
+pub mod air;
 mod error;
 mod file_memory;
 mod image;
 mod memory;
 pub mod misbehaviour;
+mod pacing;
 pub mod vpcd;
 
 use std::path::Path;
@@ -15,7 +17,8 @@ use cancuoc_applet_issuer_domain::{self as issuer_domain, IssuerDomain};
 use cancuoc_card_runtime::{NonVolatileMemory, OperatingSystem};
 use rand_core::CryptoRng;
 
-use crate::transport::{CardTransport, TransportError};
+use crate::transport::{AirMeter, CardTransport, TransportError};
+use air::AirLink;
 pub use cancuoc_applet_emrtd::{
     Access, FileHeader, LifeCycle as ApplicationLifeCycle, Location, TrustSummary,
 };
@@ -26,6 +29,8 @@ pub use image::personalised;
 pub use memory::{PowerCut, RamMemory};
 pub use misbehaviour::Misbehaviour;
 use misbehaviour::{Link, Player, Reaction};
+use pacing::PacedLink;
+pub use pacing::Pacing;
 
 /// Answer to reset: protocol T=1, historical bytes with the card capabilities that announce short
 /// file identifiers, command chaining and extended length (ISO/IEC 7816-4 §8.1.1.2.7).
@@ -64,6 +69,8 @@ pub struct SoftCard {
     system: OperatingSystem,
     /// What goes wrong on its link on purpose.
     link: Link,
+    /// How long things take on its link, where that is modelled.
+    paced: Option<PacedLink>,
     memory: Box<dyn NonVolatileMemory + Send>,
     random: Box<dyn CryptoRng + Send>,
 }
@@ -165,13 +172,25 @@ impl SoftCard {
         };
         let domain = Box::new(IssuerDomain::default());
         let system = OperatingSystem::new(domain, vec![Box::new(emrtd)]);
-        let mut card = Self { system, link: Link::new(misbehaviour), memory, random };
+        let link = Link::new(misbehaviour);
+        let mut card = Self { system, link, paced: None, memory, random };
         card.power_on();
         card
     }
 
+    /// The same card behind a model of a contactless link, activated once: time on the air is counted
+    /// from now on ([`CardTransport::air_meter`]), and waited for where that is wanted.
+    #[must_use]
+    pub fn with_air_link(mut self, link: AirLink, pacing: Pacing) -> Self {
+        self.paced.insert(PacedLink::new(link, pacing)).activated();
+        self
+    }
+
     /// Power on or reset.
     pub fn power_on(&mut self) {
+        if let Some(paced) = &mut self.paced {
+            paced.activated();
+        }
         self.link.power_on();
         self.system.power_on(&mut *self.memory, &mut *self.random);
     }
@@ -183,7 +202,12 @@ impl SoftCard {
 
     /// One command APDU and what comes of it over the card's link.
     fn react(&mut self, command: &[u8]) -> Reaction {
-        self.link.react(command).unwrap_or_else(|| Reaction::Answer(self.process(command)))
+        let reaction =
+            self.link.react(command).unwrap_or_else(|| Reaction::Answer(self.process(command)));
+        if let (Some(paced), Reaction::Answer(answer)) = (&mut self.paced, &reaction) {
+            paced.exchanged(command.len(), answer.len());
+        }
+        reaction
     }
 
     /// What the card does wrong on purpose.
@@ -234,6 +258,10 @@ impl CardTransport for SoftCard {
     fn reset(&mut self) -> Result<(), TransportError> {
         self.power_on();
         Ok(())
+    }
+
+    fn air_meter(&self) -> Option<AirMeter> {
+        self.paced.as_ref().map(|paced| paced.meter().clone())
     }
 }
 

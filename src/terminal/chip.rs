@@ -4,7 +4,7 @@
 //! Nothing is judged here. What comes out is bytes and evidence, from which an inspection computes
 //! its verdict, at once or later.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rand_core::CryptoRng;
 
@@ -139,6 +139,8 @@ pub struct ChipReading {
     pub statistics: ReadStatistics,
     /// Everything on the wire.
     pub counters: Counters,
+    /// Time on the air from activation to the end, where the card stands behind a model of a link.
+    pub air: Option<Duration>,
     /// Microseconds from the start until the application was selected.
     pub access_micros: u64,
     /// Microseconds from then to the end.
@@ -213,6 +215,7 @@ pub fn read_chip<T: CardTransport>(
         terminal_authentication,
         statistics: *files.statistics(),
         counters: session.counters(),
+        air: session.air_time(),
         access_micros,
         read_micros: micros_since(start),
     })

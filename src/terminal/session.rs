@@ -1,7 +1,9 @@
 //! A session with a card: sends commands, wraps them when secure messaging is on, counts.
 
+use std::time::Duration;
+
 use crate::apdu::{CommandApdu, Ne, ResponseApdu};
-use crate::transport::{CardTransport, PlainExchange};
+use crate::transport::{AirMeter, CardTransport, PlainExchange};
 
 use super::protocol::{Protocol, Step};
 use super::secure_messaging::SecureMessaging;
@@ -53,6 +55,7 @@ pub struct Session<T: CardTransport> {
     protection: Protection,
     extended: bool,
     counters: Counters,
+    air: Option<AirMeter>,
     register: FreshnessRegister,
     /// The first exchange under the newest keys.
     first_protected: Option<WireExchange>,
@@ -69,11 +72,13 @@ impl<T: CardTransport> Session<T> {
     /// Starts a session with a powered card.
     #[must_use]
     pub fn new(transport: T) -> Self {
+        let air = transport.air_meter();
         Self {
             transport,
             protection: Protection::Plain,
             extended: false,
             counters: Counters::default(),
+            air,
             register: FreshnessRegister::default(),
             first_protected: None,
         }
@@ -118,6 +123,12 @@ impl<T: CardTransport> Session<T> {
     #[must_use]
     pub const fn counters(&self) -> Counters {
         self.counters
+    }
+
+    /// Time on the air so far, where the card stands behind a model of a link.
+    #[must_use]
+    pub fn air_time(&self) -> Option<Duration> {
+        self.air.as_ref().map(AirMeter::elapsed)
     }
 
     /// Secure messaging, if it is on.

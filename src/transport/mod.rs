@@ -2,6 +2,7 @@
 //!
 //! Everything above sends bytes through [`CardTransport`] and knows nothing of readers.
 
+mod air_meter;
 pub mod pcsc;
 pub mod replay;
 pub mod time_limit;
@@ -12,6 +13,8 @@ use thiserror::Error;
 use crate::apdu::{CommandApdu, ResponseApdu};
 
 use crate::error::ErrorCode;
+
+pub use air_meter::AirMeter;
 
 /// A powered card that takes command APDUs.
 pub trait CardTransport {
@@ -40,6 +43,11 @@ pub trait CardTransport {
     /// # Errors
     /// [`TransportError`] when the card does not come back.
     fn reset(&mut self) -> Result<(), TransportError>;
+
+    /// What tells the time on the air, where the card stands behind a model of a link.
+    fn air_meter(&self) -> Option<AirMeter> {
+        None
+    }
 }
 
 impl<T: CardTransport + ?Sized> CardTransport for Box<T> {
@@ -58,6 +66,9 @@ impl<T: CardTransport + ?Sized> CardTransport for Box<T> {
     fn reset(&mut self) -> Result<(), TransportError> {
         (**self).reset()
     }
+    fn air_meter(&self) -> Option<AirMeter> {
+        (**self).air_meter()
+    }
 }
 
 impl<T: CardTransport + ?Sized> CardTransport for &mut T {
@@ -75,6 +86,9 @@ impl<T: CardTransport + ?Sized> CardTransport for &mut T {
     }
     fn reset(&mut self) -> Result<(), TransportError> {
         (**self).reset()
+    }
+    fn air_meter(&self) -> Option<AirMeter> {
+        (**self).air_meter()
     }
 }
 

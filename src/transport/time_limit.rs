@@ -7,7 +7,7 @@
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
 
-use super::{CardTransport, TransportError};
+use super::{AirMeter, CardTransport, TransportError};
 
 /// How long a card is waited for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,6 +31,7 @@ pub struct TimeLimited {
     answers: Receiver<Answer>,
     atr: Vec<u8>,
     max_command_length: usize,
+    air_meter: Option<AirMeter>,
     limits: TimeLimits,
     waited: Duration,
     /// The limit was reached: the thread may still wait.
@@ -42,6 +43,7 @@ impl TimeLimited {
     #[must_use]
     pub fn new(mut card: Box<dyn CardTransport + Send>, limits: TimeLimits) -> Self {
         let (atr, max_command_length) = (card.atr().to_vec(), card.max_command_length());
+        let air_meter = card.air_meter();
         let (requests, incoming) = channel();
         let (outgoing, answers) = channel();
         // It ends when this value is dropped, unless it still waits for the card.
@@ -61,6 +63,7 @@ impl TimeLimited {
             answers,
             atr,
             max_command_length,
+            air_meter,
             limits,
             waited: Duration::ZERO,
             over: false,
@@ -106,6 +109,10 @@ impl CardTransport for TimeLimited {
 
     fn reset(&mut self) -> Result<(), TransportError> {
         self.ask(Request::Reset).map(drop)
+    }
+
+    fn air_meter(&self) -> Option<AirMeter> {
+        self.air_meter.clone()
     }
 }
 

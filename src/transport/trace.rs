@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 
-use super::{CardTransport, PlainExchange, TransportError};
+use super::{AirMeter, CardTransport, PlainExchange, TransportError};
 use crate::apdu::CommandApdu;
 
 /// The schema named in the first line.
@@ -188,6 +188,10 @@ impl<T: CardTransport> CardTransport for TracingTransport<T> {
     fn reset(&mut self) -> Result<(), TransportError> {
         self.flush();
         self.inner.reset()
+    }
+
+    fn air_meter(&self) -> Option<AirMeter> {
+        self.inner.air_meter()
     }
 }
 
