@@ -3,7 +3,7 @@
 
 use cancuoc::lds::sod::{LDS_SECURITY_OBJECT_TYPES, LdsSecurityObject, Sod};
 use cancuoc::lds::{
-    CertificateParts, MASTER_LIST, PublicKey, SignatureAlgorithm, SignedData, decode_master_list,
+    CertificateParts, MASTER_LIST, SignatureAlgorithm, SignedData, decode_master_list,
 };
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| {
@@ -22,9 +22,6 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
     }
     if let Ok(certificate) = CertificateParts::decode(data) {
         let _ = certificate.subject_key_identifier();
-    }
-    if let Ok((key, form)) = PublicKey::from_spki_der(data) {
-        assert_eq!(PublicKey::from_spki_der(&key.to_spki_der(form)), Ok((key, form)));
     }
     let _ = SignatureAlgorithm::from_der(data, None);
     let _ = decode_master_list(data);

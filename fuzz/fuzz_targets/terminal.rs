@@ -2,6 +2,8 @@
 //! reading of files. Input: a byte that picks the target, then answers, each with a two-byte length.
 #![no_main]
 
+mod support;
+
 use std::collections::VecDeque;
 
 use cancuoc::apdu::CommandApdu;
@@ -13,6 +15,7 @@ use cancuoc::terminal::{
 };
 use cancuoc::transport::{CardTransport, TransportError};
 use cancuoc_primitives::cipher::BlockCipher;
+use support::Counting;
 
 struct Card(VecDeque<Vec<u8>>);
 
@@ -27,28 +30,6 @@ impl CardTransport for Card {
         Ok(())
     }
 }
-
-/// The same numbers each time, so that a crash can be repeated.
-struct Counting(u8);
-
-impl rand_core::TryRng for Counting {
-    type Error = core::convert::Infallible;
-    fn try_next_u32(&mut self) -> Result<u32, Self::Error> {
-        Ok(u32::from_be_bytes([7; 4]))
-    }
-    fn try_next_u64(&mut self) -> Result<u64, Self::Error> {
-        Ok(u64::from_be_bytes([7; 8]))
-    }
-    fn try_fill_bytes(&mut self, out: &mut [u8]) -> Result<(), Self::Error> {
-        for byte in out {
-            self.0 = self.0.wrapping_mul(5).wrapping_add(1);
-            *byte = self.0 & 0x7F;
-        }
-        Ok(())
-    }
-}
-
-impl rand_core::TryCryptoRng for Counting {}
 
 fn answers(mut data: &[u8]) -> VecDeque<Vec<u8>> {
     let mut out = VecDeque::new();
@@ -87,7 +68,7 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
             let policy =
                 if n == 2 { AccessPolicy::PaceOrBacWhenNotOffered } else { AccessPolicy::Bac };
             let options = ReadOptions::default();
-            let mut random = Counting(1);
+            let mut random = Counting::default();
             let _ = read_chip(card, &plan(policy), &options, &mut random, &mut |_, _| {});
         }
     }
