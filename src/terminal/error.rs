@@ -154,7 +154,11 @@ pub enum TerminalError {
 }
 
 fn tries(left: Option<u8>) -> String {
-    left.map(|n| format!(" ({n} tries left)")).unwrap_or_default()
+    match left {
+        None => String::new(),
+        Some(1) => " (1 try left)".to_owned(),
+        Some(n) => format!(" ({n} tries left)"),
+    }
 }
 
 fn file_name(file: Option<FileId>) -> String {
@@ -224,5 +228,7 @@ mod tests {
     fn tells_how_many_tries_are_left() {
         let error = TerminalError::WrongPassword { password: "CAN", tries_left: Some(2) };
         assert_eq!(error.to_string(), "the card refused the CAN (2 tries left)");
+        let error = TerminalError::WrongPassword { password: "PIN", tries_left: Some(1) };
+        assert_eq!(error.to_string(), "the card refused the PIN (1 try left)");
     }
 }

@@ -126,3 +126,28 @@ fn the_reader_refuses_answers_that_are_old_plain_or_missing() {
     });
     assert_eq!(error, TerminalError::SecureMessaging, "another status word outside");
 }
+
+#[test]
+fn a_recorded_run_of_bac_opens_nothing() {
+    let mut card = card();
+    let mut recorded = Vec::new();
+    drop(
+        open_by_bac(Between {
+            card: &mut card,
+            change: |passing: Passing<'_>| {
+                if let Passing::Command(command) = passing {
+                    recorded.push(command.clone());
+                }
+            },
+        })
+        .unwrap(),
+    );
+    card.power_on();
+    let answers: Vec<_> = recorded.iter().map(|command| card.process(command)).collect();
+    // SELECT, GET CHALLENGE, EXTERNAL AUTHENTICATE.
+    assert_eq!((answers[0].as_slice(), answers[1].len()), (&[0x90, 0x00][..], 10));
+    assert_eq!(answers[2], [0x63, 0x00]);
+    // Once more to the same challenge: it is used up.
+    assert_eq!(card.process(&recorded[2]), [0x69, 0x85]);
+    assert_eq!(card.process(&hex::decode("00B09E0000").unwrap()), [0x69, 0x82]);
+}
