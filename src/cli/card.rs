@@ -1,26 +1,21 @@
 //! `card`: software cards: blank stock, personalised ones, what they are, forgeries.
 
+pub(super) mod deck;
+mod forge;
 mod new;
 mod profiles;
 mod test_issuer;
 
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{Args, Subcommand};
 use serde_json::json;
 
-use super::finding::{self, RecordFolder};
-use super::issuing::{self, NotReadBack};
-use super::{Context, ExitStatus, Failure, output, secret};
-use crate::issue::forge::{ForgedIssuer, Forgery};
-use crate::issue::prepare::{DocumentSigner, prepare};
-use crate::issue::review;
+use super::{Context, ExitStatus, Failure, output};
 use crate::lds::FileId;
-use crate::pki::{IssuerDirectory, country_of_name};
 use crate::softcard::{
-    Access, ApplicationLifeCycle, BlankOptions, CardLifeCycle, Location, SoftCard, TrustSummary,
+    Access, ApplicationLifeCycle, CardLifeCycle, Location, SoftCard, TrustSummary,
 };
-use crate::trust::X509;
 
 /// Make and show software cards.
 #[derive(Debug, Args)]
@@ -34,7 +29,7 @@ enum Command {
     New(new::Arguments),
     Profiles(profiles::Arguments),
     Show(ShowArguments),
-    Forge(ForgeArguments),
+    Forge(forge::Arguments),
 }
 
 /// Show a card's life cycle and files; no secrets, no content.
@@ -48,64 +43,12 @@ struct ShowArguments {
     path: PathBuf,
 }
 
-/// Make a forged card, which a verifier must refuse.
-#[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  \
-    cancuoc card forge clone.card --kind clone --record holder.json --issuer pki/ --password env:PW\n  \
-    cancuoc card forge good.card --kind none --record holder.json --issuer pki/ --password env:PW")]
-struct ForgeArguments {
-    /// File for the card; must not exist.
-    #[arg(value_name = "PATH")]
-    path: PathBuf,
-    /// What is wrong with the card.
-    #[arg(long, value_enum)]
-    kind: Kind,
-    /// The record of the holder.
-    #[arg(long, value_name = "REC")]
-    record: PathBuf,
-    /// Folder of the issuer whose cards are forged.
-    #[arg(long, value_name = "DIR")]
-    issuer: PathBuf,
-    /// Password of the issuer's keys; -, env:NAME, file:PATH.
-    #[arg(long, value_name = "SECRET", default_value = "-")]
-    password: String,
-}
-
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum Kind {
-    /// All data of a genuine card in a chip without its private keys.
-    Clone,
-    /// A letter of the national data is another one.
-    AlteredDg13,
-    /// Signed by somebody who calls himself the issuer.
-    ForeignDs,
-    /// Signed with a document signer certificate that had expired.
-    ExpiredDs,
-    /// A data group more than the security object lists.
-    UnsignedDg,
-    /// Nothing: the good twin of the forgeries.
-    None,
-}
-
-impl Kind {
-    const fn forgery(self) -> Option<Forgery> {
-        match self {
-            Self::Clone => Some(Forgery::Clone),
-            Self::AlteredDg13 => Some(Forgery::AlteredDg13),
-            Self::ForeignDs => Some(Forgery::ForeignDs),
-            Self::ExpiredDs => Some(Forgery::ExpiredDs),
-            Self::UnsignedDg => Some(Forgery::UnsignedDg),
-            Self::None => None,
-        }
-    }
-}
-
 pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<ExitStatus, Failure> {
     match &arguments.command {
         Command::New(arguments) => new::run(context, arguments),
         Command::Profiles(arguments) => profiles::run(context, arguments),
         Command::Show(arguments) => show(context, arguments),
-        Command::Forge(arguments) => forge(context, arguments),
+        Command::Forge(arguments) => forge::run(context, arguments),
     }
 }
 
@@ -167,6 +110,7 @@ fn show(context: &Context, arguments: &ShowArguments) -> Result<ExitStatus, Fail
         .collect();
     let (state, application) = (card_state(summary.card), application_state(summary.application));
     let trust = summary.trust.as_ref().map(trust_lines);
+    let misbehaviour = card.misbehaviour().names();
     if context.json {
         let files: Vec<_> = files
             .iter()
@@ -179,6 +123,7 @@ fn show(context: &Context, arguments: &ShowArguments) -> Result<ExitStatus, Fail
             "files": files,
             "trust_points": trust.as_ref().map(|(references, _)| references),
             "card_date": trust.as_ref().map(|(_, date)| date),
+            "misbehaviour": misbehaviour,
         }))?;
         return Ok(ExitStatus::Done);
     }
@@ -191,6 +136,10 @@ fn show(context: &Context, arguments: &ShowArguments) -> Result<ExitStatus, Fail
         let values = [("references", &references[..]), ("date", &date[..])];
         output::line(&context.text("card.trust", &values))?;
     }
+    if !misbehaviour.is_empty() {
+        let acts = misbehaviour.join(", ");
+        output::line(&context.text("card.misbehaviour", &[("acts", &acts)]))?;
+    }
     Ok(ExitStatus::Done)
 }
 
@@ -201,46 +150,4 @@ fn trust_lines(trust: &TrustSummary) -> (Vec<String>, String) {
     let [y1, y2, m1, m2, d1, d2] = trust.date;
     let date = format!("20{y1}{y2}-{m1}{m2}-{d1}{d2}");
     (trust.references.iter().map(name).collect(), date)
-}
-
-fn forge(context: &Context, arguments: &ForgeArguments) -> Result<ExitStatus, Failure> {
-    let bad = |e: &dyn crate::error::ErrorCode| Failure::from_error(ExitStatus::BadInput, e);
-    let source =
-        std::fs::read(&arguments.record).map_err(|e| Failure::file(&arguments.record, &e))?;
-    let folder = arguments.record.parent().map(ToOwned::to_owned).unwrap_or_default();
-    let now = jiff::Timestamp::now();
-    let today = jiff::tz::TimeZone::UTC.to_datetime(now).date();
-    let review = review(&source, &RecordFolder::new(folder), today);
-    let Some(record) = review.record else {
-        for found in &review.findings {
-            eprintln!("{}", finding::line(context.lang, found));
-        }
-        return Err(Failure::new(ExitStatus::BadInput, "record_not_usable", "--record"));
-    };
-    let password = secret::read(context, "--password", &arguments.password)?;
-    let directory = IssuerDirectory::new(&arguments.issuer);
-    let signer = directory.document_signer(&password).map_err(|e| bad(&e))?;
-    let csca = directory.key("csca", &password).map_err(|e| bad(&e))?;
-    let csca_certificate = directory.certificate("csca").map_err(|e| bad(&e))?;
-    let csca_certificate = X509::decode(&csca_certificate).map_err(|e| bad(&e))?;
-    let country = country_of_name(&csca_certificate.subject).unwrap_or_else(|| "VN".to_owned());
-    let mut random = rand_core::UnwrapErr(getrandom::SysRng);
-    let document_signer = DocumentSigner { signer: &signer.key, certificate: &signer.certificate };
-    let mut image = prepare(&record, document_signer, now, &mut random).map_err(|e| bad(&e))?;
-    if let Some(forgery) = arguments.kind.forgery() {
-        let issuer =
-            ForgedIssuer { csca: &csca, name: &csca_certificate.subject, country: &country };
-        forgery.apply(&mut image, issuer, now, &mut random).map_err(|e| bad(&e))?;
-    }
-    let mut card =
-        SoftCard::create(&arguments.path, &BlankOptions::test(serial())).map_err(card_failure)?;
-    issuing::write_card(&mut card, &image, &mut NotReadBack, &mut random)?;
-    let kind = arguments.kind.forgery().map_or("none", Forgery::name);
-    let path = arguments.path.display().to_string();
-    if context.json {
-        output::json(&json!({ "schema": "cancuoc.card-forge/1", "card": path, "kind": kind }))?;
-    } else {
-        output::line(&context.text("card.forged", &[("card", &path), ("kind", kind)]))?;
-    }
-    Ok(ExitStatus::Done)
 }

@@ -30,6 +30,7 @@ const FILES: &[(&str, &str)] = &[
     ("pki", include_str!("../../i18n/pki.toml")),
     ("cvc", include_str!("../../i18n/cvc.toml")),
     ("softcard", include_str!("../../i18n/softcard.toml")),
+    ("deck", include_str!("../../i18n/deck.toml")),
     ("globalplatform", include_str!("../../i18n/globalplatform.toml")),
     ("document", include_str!("../../i18n/document.toml")),
     ("issue", include_str!("../../i18n/issue.toml")),

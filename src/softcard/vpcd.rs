@@ -3,6 +3,7 @@
 //! The reader waits on a TCP port. A message is a length of two bytes and that many bytes; a message
 //! of one byte is a control (0 power off, 1 power on, 2 reset, 4 get ATR), any other an APDU.
 
+use std::cell::Cell;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -47,12 +48,13 @@ pub fn serve(
     mut event: impl FnMut(Event),
 ) -> io::Result<()> {
     let mut stream = TcpStream::connect(address)?;
-    while !stop.load(Ordering::Relaxed) {
+    let stopped = || stop.load(Ordering::Relaxed);
+    while !stopped() {
         event(Event::Connected);
-        if let Err(error) = serve_connection(card, &stream, stop) {
+        if let Err(error) = answer(card, &stream, &stopped, &Watch::default()) {
             tracing::debug!("vpcd link: {error}");
         }
-        if stop.load(Ordering::Relaxed) {
+        if stopped() {
             break;
         }
         event(Event::Disconnected);
@@ -80,25 +82,122 @@ fn reconnect(address: &str, stop: &AtomicBool) -> Option<TcpStream> {
 /// Whatever the connection says.
 pub fn serve_connection(
     card: &mut SoftCard,
-    mut stream: &TcpStream,
+    stream: &TcpStream,
     stop: &AtomicBool,
+) -> io::Result<()> {
+    answer(card, stream, &|| stop.load(Ordering::Relaxed), &Watch::default())
+}
+
+/// Why a card went out of the reader.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Out {
+    /// Somebody talked with it and has let go of it since.
+    Finished,
+    /// It lay there as long as it might.
+    TimeUp,
+    /// It was asked for from outside.
+    Taken,
+    /// The link ended: the card left by itself, or the reader went away.
+    Gone,
+}
+
+/// What happened to a card while it lay in the reader.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Visit {
+    /// Commands that it got.
+    pub commands: u64,
+    /// Why it went out.
+    pub out: Out,
+}
+
+/// Puts a card into the reader until somebody has talked with it and let go of it, `taken` says so,
+/// or the time is up.
+///
+/// # Errors
+/// When the reader cannot be reached.
+pub fn visit(
+    card: &mut SoftCard,
+    address: &str,
+    most: Duration,
+    taken: &dyn Fn() -> bool,
+) -> io::Result<Visit> {
+    let stream = TcpStream::connect(address)?;
+    let watch = Watch::default();
+    let end = Instant::now() + most;
+    let over = || taken() || Instant::now() >= end || watch.is_finished();
+    if let Err(error) = answer(card, &stream, &over, &watch) {
+        tracing::debug!("vpcd link: {error}");
+    }
+    let out = if taken() {
+        Out::Taken
+    } else if watch.is_finished() {
+        Out::Finished
+    } else if Instant::now() >= end {
+        Out::TimeUp
+    } else {
+        Out::Gone
+    };
+    Ok(Visit { commands: watch.commands.get(), out })
+}
+
+/// What a reader does with a card.
+#[derive(Default)]
+struct Watch {
+    commands: Cell<u64>,
+    /// When the card was reset or powered off after it had got commands, and got none since.
+    let_go: Cell<Option<Instant>>,
+}
+
+/// How long no command must come after a reset before the reader has let go of the card: in the
+/// middle of a conversation a reset is followed by commands at once.
+const QUIET: Duration = Duration::from_millis(1500);
+
+impl Watch {
+    fn command(&self) {
+        self.commands.set(self.commands.get() + 1);
+        self.let_go.set(None);
+    }
+
+    fn power_changed(&self) {
+        if self.commands.get() > 0 && self.let_go.get().is_none() {
+            self.let_go.set(Some(Instant::now()));
+        }
+    }
+
+    fn is_finished(&self) -> bool {
+        self.let_go.get().is_some_and(|since| since.elapsed() >= QUIET)
+    }
+}
+
+fn answer(
+    card: &mut SoftCard,
+    mut stream: &TcpStream,
+    stop: &dyn Fn() -> bool,
+    watch: &Watch,
 ) -> io::Result<()> {
     stream.set_nodelay(true)?;
     stream.set_read_timeout(Some(PATIENCE))?;
     while let Some(message) = receive(stream, stop)? {
         let answer = match message[..] {
-            [POWER_OFF] => None,
+            [POWER_OFF] => {
+                watch.power_changed();
+                None
+            }
             [POWER_ON | RESET] => {
+                watch.power_changed();
                 card.power_on();
                 None
             }
             [GET_ATR] => Some(ATR.to_vec()),
             [_] | [] => None,
-            ref apdu => match card.react(apdu) {
-                Reaction::Answer(answer) => Some(answer),
-                Reaction::Gone => return Ok(()),
-                Reaction::Silence => return stay_silent(stream, stop),
-            },
+            ref apdu => {
+                watch.command();
+                match card.react(apdu) {
+                    Reaction::Answer(answer) => Some(answer),
+                    Reaction::Gone => return Ok(()),
+                    Reaction::Silence => return stay_silent(stream, stop),
+                }
+            }
         };
         if let Some(answer) = answer {
             stream.write_all(&frame(&answer))?;
@@ -108,10 +207,10 @@ pub fn serve_connection(
 }
 
 /// Answers nothing until the peer closes, `stop` is set, or nobody can be waiting any more.
-fn stay_silent(mut stream: &TcpStream, stop: &AtomicBool) -> io::Result<()> {
+fn stay_silent(mut stream: &TcpStream, stop: &dyn Fn() -> bool) -> io::Result<()> {
     let end = Instant::now() + SILENCE;
     let mut ignored = [0; 256];
-    while Instant::now() < end && !stop.load(Ordering::Relaxed) {
+    while Instant::now() < end && !stop() {
         match stream.read(&mut ignored) {
             Ok(0) => break,
             Err(e) if !matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
@@ -133,7 +232,7 @@ fn frame(message: &[u8]) -> Vec<u8> {
 }
 
 /// The next message, or `None` when the peer closed or `stop` is set.
-fn receive(stream: &TcpStream, stop: &AtomicBool) -> io::Result<Option<Vec<u8>>> {
+fn receive(stream: &TcpStream, stop: &dyn Fn() -> bool) -> io::Result<Option<Vec<u8>>> {
     let mut length = [0; 2];
     if !read_whole(stream, &mut length, stop)? {
         return Ok(None);
@@ -143,7 +242,11 @@ fn receive(stream: &TcpStream, stop: &AtomicBool) -> io::Result<Option<Vec<u8>>>
 }
 
 /// Fills the buffer; `false` when the peer closed or `stop` is set.
-fn read_whole(mut stream: &TcpStream, buffer: &mut [u8], stop: &AtomicBool) -> io::Result<bool> {
+fn read_whole(
+    mut stream: &TcpStream,
+    buffer: &mut [u8],
+    stop: &dyn Fn() -> bool,
+) -> io::Result<bool> {
     let mut filled = 0;
     while let Some(rest) = buffer.get_mut(filled..).filter(|rest| !rest.is_empty()) {
         // The reader sends length and body in two segments and waits for our acknowledgement in
@@ -153,7 +256,7 @@ fn read_whole(mut stream: &TcpStream, buffer: &mut [u8], stop: &AtomicBool) -> i
             Ok(0) => return Ok(false),
             Ok(count) => filled += count,
             Err(e) if matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
-                if stop.load(Ordering::Relaxed) {
+                if stop() {
                     return Ok(false);
                 }
             }
@@ -225,5 +328,45 @@ mod tests {
         assert_eq!(reader.receive(), ATR);
         stop.store(true, Ordering::Relaxed);
         thread.join().unwrap().unwrap();
+    }
+
+    /// A card that visits a reader, which does what `reader` does and then waits for it to leave.
+    fn visited(most: Duration, reader: impl FnOnce(&mut Reader)) -> Visit {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        let thread = std::thread::spawn(move || {
+            let mut card = SoftCard::in_memory(&BlankOptions::test([0, 0, 0, 1])).unwrap();
+            visit(&mut card, &address, most, &|| false).unwrap()
+        });
+        let mut stream = Reader(listener.accept().unwrap().0);
+        reader(&mut stream);
+        assert_eq!(stream.0.read(&mut [0; 2]).unwrap(), 0, "the card goes out by itself");
+        thread.join().unwrap()
+    }
+
+    const LONG: Duration = Duration::from_secs(600);
+
+    #[test]
+    fn a_card_goes_out_when_the_reader_has_let_go_of_it() {
+        let visit = visited(LONG, |reader| {
+            // Looking at it is no conversation.
+            reader.send(&[POWER_ON]);
+            reader.send(&[POWER_OFF]);
+            reader.send(&[POWER_ON]);
+            reader.send(&[0x00, 0xA4, 0x04, 0x00, 0x00]);
+            reader.receive();
+            // Nor is a reset in the middle its end.
+            reader.send(&[RESET]);
+            reader.send(&[0x00, 0xA4, 0x04, 0x00, 0x00]);
+            reader.receive();
+            reader.send(&[POWER_OFF]);
+        });
+        assert_eq!(visit, Visit { commands: 2, out: Out::Finished });
+    }
+
+    #[test]
+    fn a_card_that_nobody_talks_with_goes_out_when_its_time_is_up() {
+        let visit = visited(Duration::ZERO, |reader| reader.send(&[POWER_ON]));
+        assert_eq!(visit, Visit { commands: 0, out: Out::TimeUp });
     }
 }

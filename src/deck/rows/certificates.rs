@@ -261,6 +261,13 @@ pub(super) const ENTRIES: &[Entry] = &[
     Entry::good("N10-two-of-one-key-identifier", |w| Ok(w.card()))
         .trusting(trust::SAME_KEY_IDENTIFIER),
     Entry::good("N10-two-of-one-name", |w| Ok(w.card())).trusting(trust::SAME_NAME),
+    Entry::forged("N10-by-neither", &[failed(CHAIN, "csca_signature_invalid")], |w| {
+        let fake = namesake(w)?;
+        let signer = w.with_random(|random| issue_under(&fake, &w.csca.name, random, w))?;
+        object_by(w, &signer, |_, _| Ok(()))
+    })
+    .trusting(trust::SAME_KEY_IDENTIFIER)
+    .twin("N10-two-of-one-key-identifier"),
 ];
 
 /// A CA that calls itself as the issuer does.
