@@ -2,6 +2,8 @@
 //!
 //! A card is connected exclusively: no other program can slip a command into its session.
 
+mod watch;
+
 use std::ffi::{CStr, CString};
 use std::time::Duration;
 
@@ -11,6 +13,8 @@ use ::pcsc::{
 };
 
 use super::{CardTransport, TransportError};
+
+pub use watch::{ReaderChange, ReaderWatch};
 
 /// A reader and what lies on it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,12 +34,12 @@ pub struct ReaderInfo {
 /// # Errors
 /// [`TransportError::NoService`], [`TransportError::Failed`].
 pub fn readers() -> Result<Vec<ReaderInfo>, TransportError> {
-    let context = establish()?;
+    let context = establish().map_err(|e| map_error(e, ""))?;
     list(&context).map(|found| found.into_iter().map(|(info, _)| info).collect())
 }
 
-fn establish() -> Result<Context, TransportError> {
-    Context::establish(Scope::User).map_err(|e| map_error(e, ""))
+fn establish() -> Result<Context, Error> {
+    Context::establish(Scope::User)
 }
 
 fn list(context: &Context) -> Result<Vec<(ReaderInfo, CString)>, TransportError> {
@@ -111,7 +115,7 @@ impl PcscCard {
     /// [`TransportError`] when there is no such reader, no card, no service, or another program
     /// holds the card.
     pub fn connect(selector: Option<&str>) -> Result<Self, TransportError> {
-        let context = establish()?;
+        let context = establish().map_err(|e| map_error(e, ""))?;
         let found = list(&context)?;
         let infos: Vec<ReaderInfo> = found.iter().map(|(info, _)| info.clone()).collect();
         let chosen = select(&infos, selector)?;
