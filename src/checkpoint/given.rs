@@ -123,7 +123,8 @@ impl Given {
         match self {
             Self::Mrz(mrz) => expected.mrz = Some(mrz.clone()),
             Self::Qr(qr) => expected.qr = Some(qr.clone()),
-            Self::Number(_) | Self::Can(_) => {}
+            Self::Number(number) => expected.number = Some(number.clone()),
+            Self::Can(_) => {}
         }
         expected
     }
@@ -168,6 +169,7 @@ mod tests {
         }
         assert!(Given::parse(MRZ).unwrap().expected().mrz.is_some());
         assert!(Given::parse(QR).unwrap().expected().qr.is_some());
+        assert!(Given::parse("001200000018").unwrap().expected().number.is_some());
     }
 
     #[test]

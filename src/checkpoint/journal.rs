@@ -6,10 +6,10 @@
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use zeroize::{Zeroize, ZeroizeOnDrop};
+use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 use super::state::{Decision, Outcome, Timing};
-use crate::document::PersonalNumber;
+use crate::verify::Check;
 use cancuoc_primitives::hash::HashAlgorithm;
 
 /// Schema of a line.
@@ -21,11 +21,11 @@ pub struct Record {
     /// Name of the reader.
     pub reader: String,
     /// Number of the document; it goes into a line only as a hash.
-    pub number: Option<PersonalNumber>,
+    pub number: Option<Zeroizing<String>>,
     /// `genuine`, `forged`, `inconclusive` or `unread`.
     pub verdict: &'static str,
-    /// Why: the checks that did not pass or that warn, with their codes; for a card that could
-    /// not be read the code of the error.
+    /// Why: the checks that tell, with their codes (see [`Inspected::telling`](super::Inspected::telling)); for a card that
+    /// could not be read the code of the error.
     pub reasons: Vec<Reason>,
     /// Milliseconds from when card and data were both there.
     pub took_ms: u64,
@@ -46,10 +46,9 @@ impl Record {
     pub(super) fn of(reader: &str, decision: &Decision) -> Self {
         let (number, reasons, timing) = match &decision.outcome {
             Outcome::Inspected(inspected) => {
-                let telling = inspected.checks.iter().filter(|c| !c.has_passed() || c.is_warning());
-                let reasons = telling
-                    .map(|check| Reason { check: Some(check.id.as_str()), code: check.code })
-                    .collect();
+                let reason =
+                    |check: &Check| Reason { check: Some(check.id.as_str()), code: check.code };
+                let reasons = inspected.telling().into_iter().map(reason).collect();
                 (inspected.holder.number.clone(), reasons, Some(inspected.timing))
             }
             Outcome::Failed(trouble) => {
@@ -110,11 +109,10 @@ impl Salt {
         Self(bytes)
     }
 
-    /// The first 16 bytes of SHA-256 over salt and number, in hexadecimal digits. All numbers are
-    /// equally long, so that nothing can be appended to one.
+    /// The first 16 bytes of SHA-256 over salt and number, in hexadecimal digits.
     #[must_use]
-    pub fn hash(&self, number: &PersonalNumber) -> String {
-        let digest = HashAlgorithm::Sha256.digest_parts(&[&self.0, number.as_str().as_bytes()]);
+    pub fn hash(&self, number: &str) -> String {
+        let digest = HashAlgorithm::Sha256.digest_parts(&[&self.0, number.as_bytes()]);
         hex::encode(digest.get(..16).unwrap_or_default())
     }
 }
@@ -132,21 +130,21 @@ mod tests {
 
     use super::*;
     use crate::checkpoint::{Holder, Inspected, Trouble};
-    use crate::verify::{Check, CheckId, Evidence, Verdict};
+    use crate::verify::{CheckId, Evidence, Verdict};
 
-    fn number() -> PersonalNumber {
-        PersonalNumber::new("001200000018").unwrap()
-    }
+    const NUMBER: &str = "001200000018";
 
     fn decision() -> Decision {
         let inspected = Inspected {
             verdict: Verdict::Forged,
             checks: vec![
                 Check::passed(CheckId::PaSodSignature, Evidence::new("signer", "x")),
+                Check::skipped(CheckId::ConsistencyMrz, "not_given"),
                 Check::failed(CheckId::PaHashes, "dg_hash_mismatch", Evidence::new("dg", 13)),
             ],
+            wanting: vec![],
             holder: Holder {
-                number: Some(number()),
+                number: Some(NUMBER.to_owned().into()),
                 name: Some("Nguyễn Thị Mẫu".to_owned()),
                 facts: vec![("birth".to_owned(), "01/01/2000".to_owned())],
             },
@@ -194,9 +192,9 @@ mod tests {
     #[test]
     fn hashes_a_number_with_the_salt_of_the_site() {
         let (one, other) = (Salt::new([7; 32]), Salt::new([8; 32]));
-        assert_eq!(one.hash(&number()), one.hash(&number()));
-        assert_ne!(one.hash(&number()), other.hash(&number()));
-        assert_eq!(one.hash(&number()).len(), 32);
+        assert_eq!(one.hash(NUMBER), one.hash(NUMBER));
+        assert_ne!(one.hash(NUMBER), other.hash(NUMBER));
+        assert_eq!(one.hash(NUMBER).len(), 32);
         assert_eq!(format!("{one:?}"), "Salt(***)");
     }
 }

@@ -65,7 +65,14 @@ impl Checkpoint {
             Event::ReaderGone(reader) => self.lift(&reader, false),
             Event::CardPresent(reader) => self.card_present(&reader, now),
             Event::CardRemoved(reader) => self.lift(&reader, true),
+            Event::CardStays(reader) => {
+                self.card_present(&reader, now);
+                if let Some(lane) = self.lane(&reader) {
+                    lane.stays = true;
+                }
+            }
             Event::Service { down } => self.state.service_down = down,
+            Event::Scanner { down } => self.state.scanner_down = down,
             Event::Character(character) => {
                 let typed = self.wedge.character(character, now);
                 self.typed(typed, now, &mut actions);
@@ -179,6 +186,9 @@ impl Checkpoint {
                 detail: "the holder did not agree".to_owned(),
                 wrong_access: false,
             };
+            if lane.stays {
+                lane.phase = Phase::NeedsAccess { since: now, again: false };
+            }
             self.decide(index, Outcome::Failed(trouble), now, now, actions);
         }
     }
@@ -198,6 +208,7 @@ impl Checkpoint {
             let Some(given) = pending.or_else(|| self.queue.pop_front()) else { return };
             match (self.settings.consent, self.state.lanes.get_mut(index)) {
                 (true, Some(lane)) => {
+                    lane.decision = None;
                     lane.phase = Phase::NeedsConsent { since: now, given: Box::new(given) };
                 }
                 _ => self.start(index, given, now, actions),
@@ -247,6 +258,7 @@ impl Checkpoint {
         let again = matches!(&outcome, Outcome::Failed(trouble) if trouble.wrong_access);
         let same_card = lane.arrival == arrival;
         lane.phase = match (lane.card, same_card) {
+            (true, true) if lane.stays => Phase::NeedsAccess { since: now, again: false },
             (true, true) if again => Phase::NeedsAccess { since: now, again: true },
             // The next card came while this one was still being worked on.
             (true, false) => Phase::NeedsAccess { since: now, again: false },

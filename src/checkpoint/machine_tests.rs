@@ -60,6 +60,7 @@ fn genuine(job: u64) -> Event {
     let inspected = Inspected {
         verdict: Verdict::Genuine,
         checks: vec![check],
+        wanting: vec![],
         holder: Holder::default(),
         portrait: None,
         timing: Timing::default(),
@@ -139,6 +140,21 @@ fn never_spends_data_of_a_list_on_a_second_try() {
     c.handle(removed(A), at(3));
     let jobs = jobs(&c.handle(present(A), at(4)));
     assert_eq!(jobs[0].2, Given::parse("000019").unwrap());
+}
+
+#[test]
+fn a_card_that_stays_is_read_anew_for_whatever_is_scanned() {
+    let mut c = checkpoint(Settings::default());
+    c.handle(Event::CardStays(A.to_owned()), at(0));
+    for n in 0..3 {
+        c.handle(queued("000018"), at(n));
+        let job = c.jobs;
+        c.handle(genuine(job), at(n));
+        assert!(lane(&c, A).decision.is_some());
+    }
+    assert_eq!(c.state().tally.genuine, 3);
+    assert_eq!(jobs(&c.handle(line("000018"), at(4))).len(), 1);
+    assert!(lane(&c, A).decision.is_none());
 }
 
 #[test]

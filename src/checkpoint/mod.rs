@@ -22,6 +22,7 @@
 //! - Where cards lie on several readers, the one that has waited longest is next.
 //! - A card that refuses what was given is tried again only with what is scanned anew: nothing is
 //!   guessed. An entry of a list is never tried twice.
+//! - A card that was judged is not read again before it is taken off and laid on again.
 //! - The verdict of a card leaves the screen when the next card comes, or after a while.
 
 mod given;
@@ -83,9 +84,17 @@ pub enum Event {
     CardPresent(String),
     /// A card was taken off a reader.
     CardRemoved(String),
+    /// A card lies on a reader for good, a software card in a file: whatever is scanned is for it,
+    /// as if it were laid on anew.
+    CardStays(String),
     /// The PC/SC service stopped, or runs again.
     Service {
         /// It does not run.
+        down: bool,
+    },
+    /// A scanner that is no keyboard was unplugged, or is there again.
+    Scanner {
+        /// It is not there.
         down: bool,
     },
     /// A key was pressed, or a scanner typed.

@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use image::RgbImage;
+use zeroize::Zeroizing;
 
 use super::Given;
-use crate::document::PersonalNumber;
 use crate::lds::FileId;
-use crate::verify::{Check, Verdict};
+use crate::verify::{Check, CheckId, Verdict};
 
 /// Everything that a view draws. Times count from the start of the checkpoint.
 #[derive(Debug, Clone, Default)]
@@ -17,6 +17,8 @@ pub struct State {
     pub lanes: Vec<Lane>,
     /// The PC/SC service does not run; it is being waited for.
     pub service_down: bool,
+    /// The scanner is not plugged in.
+    pub scanner_down: bool,
     /// What was scanned for a card that is still to come.
     pub pending: Option<Pending>,
     /// What is being typed.
@@ -77,6 +79,8 @@ pub struct Lane {
     pub connected: bool,
     /// A card lies on it.
     pub card: bool,
+    /// The card lies there for good: whatever is scanned is for it.
+    pub stays: bool,
     /// What happens.
     pub phase: Phase,
     /// The last decision, until the next card or until its time is over.
@@ -93,6 +97,7 @@ impl Lane {
             reader: reader.to_owned(),
             connected: true,
             card: false,
+            stays: false,
             phase: Phase::Idle,
             decision: None,
             previous: None,
@@ -177,6 +182,8 @@ pub struct Inspected {
     pub verdict: Verdict,
     /// The checks in the order of the procedure.
     pub checks: Vec<Check>,
+    /// Checks of which a verdict of genuine would take one more, where nothing failed.
+    pub wanting: Vec<CheckId>,
     /// Who the card says its holder is.
     pub holder: Holder,
     /// The portrait, small enough for any screen.
@@ -185,11 +192,28 @@ pub struct Inspected {
     pub timing: Timing,
 }
 
+impl Inspected {
+    /// The checks that say something of the verdict, those that failed first: what failed, what
+    /// warns, what is missing for a verdict, and a portrait that cannot be compared. The rest is in
+    /// order, or was not asked for.
+    #[must_use]
+    pub fn telling(&self) -> Vec<&Check> {
+        let tells = |check: &&Check| {
+            let wanting = !check.has_passed() && self.wanting.contains(&check.id);
+            let portrait = check.id == CheckId::BiometricsFormat && !check.has_passed();
+            check.has_failed() || check.is_warning() || wanting || portrait
+        };
+        let mut checks: Vec<&Check> = self.checks.iter().filter(tells).collect();
+        checks.sort_by_key(|check| !check.has_failed());
+        checks
+    }
+}
+
 /// Who a card says its holder is. Personal: not shown in `Debug` output.
 #[derive(Clone, Default)]
 pub struct Holder {
-    /// The personal number.
-    pub number: Option<PersonalNumber>,
+    /// The personal number; the document number where there is none.
+    pub number: Option<Zeroizing<String>>,
     /// Name, from the national data or else the MRZ.
     pub name: Option<String>,
     /// Further facts to be shown: field of DG13 by its name in the profile, and its text.

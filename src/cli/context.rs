@@ -2,11 +2,29 @@
 
 use std::io::IsTerminal;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::ValueEnum;
 
+use super::picture::GraphicsChoice;
 use super::{GlobalOptions, Lang};
 use crate::softcard::air::BitRate;
+
+/// Log events are dropped while a screen is drawn where they would be written.
+static LOGS_HELD: AtomicBool = AtomicBool::new(false);
+
+/// Drops log events until they are let through again: they would run over a full screen.
+pub(super) fn hold_logs(held: bool) {
+    LOGS_HELD.store(held, Ordering::Relaxed);
+}
+
+/// Standard error, where it is not held.
+fn log_writer() -> Box<dyn std::io::Write> {
+    match LOGS_HELD.load(Ordering::Relaxed) {
+        true => Box::new(std::io::sink()),
+        false => Box::new(std::io::stderr()),
+    }
+}
 
 /// When to use colour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -38,6 +56,10 @@ pub struct Context {
     pub link: Option<BitRate>,
     /// Show progress on standard error.
     pub progress: bool,
+    /// Use colours on standard output.
+    pub color: bool,
+    /// How pictures are shown.
+    pub graphics: GraphicsChoice,
     verbosity: i8,
 }
 
@@ -59,6 +81,8 @@ impl Context {
             card_timeout: options.card_timeout,
             link: options.link,
             progress: !options.no_progress && !options.quiet && std::io::stderr().is_terminal(),
+            color: anstream::AutoStream::choice(&std::io::stdout()) != anstream::ColorChoice::Never,
+            graphics: options.graphics,
             verbosity: if options.quiet { -1 } else { options.verbose.min(3) as i8 },
         }
     }
@@ -81,7 +105,7 @@ impl Context {
         // Only the first call in a process counts; a second one changes nothing.
         let _ = tracing_subscriber::fmt()
             .with_max_level(level)
-            .with_writer(std::io::stderr)
+            .with_writer(log_writer)
             .with_ansi(std::io::stderr().is_terminal())
             .without_time()
             .try_init();

@@ -142,10 +142,8 @@ impl Inspection {
         for line in self.lines(context, subject) {
             output::line(&line)?;
         }
-        if picture::can_show()
-            && let Some(portrait) = biometric::portrait(subject.kind, &subject.bytes)
-        {
-            output::line(&picture::half_blocks(&portrait, picture::PORTRAIT_COLUMNS))?;
+        if let Some(portrait) = biometric::portrait(subject.kind, &subject.bytes) {
+            picture::print(&portrait, context.graphics.resolve());
         }
         for check in &self.checks {
             output::line(&check_line(context, check))?;

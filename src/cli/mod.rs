@@ -5,6 +5,7 @@
 mod access;
 mod card;
 mod card_keys;
+mod checkpoint;
 mod completions;
 mod context;
 mod demo;
@@ -85,6 +86,17 @@ pub struct GlobalOptions {
     /// When to use colour.
     #[arg(long, global = true, value_enum, value_name = "WHEN", default_value = "auto")]
     pub color: ColorChoice,
+    /// How pictures are shown on the terminal.
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        value_name = "HOW",
+        default_value = "auto",
+        env = "CANCUOC_GRAPHICS",
+        hide_env_values = true
+    )]
+    pub graphics: picture::GraphicsChoice,
     /// Show no progress.
     #[arg(long, global = true)]
     pub no_progress: bool,
@@ -99,6 +111,7 @@ pub struct GlobalOptions {
 #[derive(Debug, Subcommand)]
 enum Command {
     Card(card::Arguments),
+    Checkpoint(checkpoint::Arguments),
     Emulate(emulate::Arguments),
     Pki(pki::Arguments),
     Demo(demo::Arguments),
@@ -116,6 +129,7 @@ impl Command {
     fn run(&self, context: &Context) -> Result<ExitStatus, Failure> {
         match self {
             Self::Card(arguments) => card::run(context, arguments),
+            Self::Checkpoint(arguments) => checkpoint::run(context, arguments),
             Self::Emulate(arguments) => emulate::run(context, arguments),
             Self::Pki(arguments) => pki::run(context, arguments),
             Self::Demo(arguments) => demo::run(context, arguments),

@@ -32,9 +32,13 @@ pub(super) fn open(context: &Context) -> Result<Box<dyn CardTransport>, Failure>
         _ if context.link.is_some() => return Err(Failure::usage("--link: --reader card:PATH")),
         selector => Box::new(PcscCard::connect(selector).map_err(|e| transport(&e))?),
     };
+    trace(context, Box::new(TimeLimited::new(card, limits(context))))
+}
+
+/// How long a card is waited for.
+pub(super) fn limits(context: &Context) -> TimeLimits {
     let answer = Duration::from_secs(context.card_timeout.into());
-    let limits = TimeLimits { answer, total: answer * TOTAL };
-    trace(context, Box::new(TimeLimited::new(card, limits)))
+    TimeLimits { answer, total: answer * TOTAL }
 }
 
 /// A software card in a file, behind the link that was asked for.

@@ -6,8 +6,9 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use super::access::AccessOptions;
+use super::picture::{self, Graphics};
 use super::terminal_credentials::TerminalOptions;
-use super::{Context, ExitStatus, Failure, Lang, output, picture, read};
+use super::{Context, ExitStatus, Failure, Lang, output, read};
 use crate::biometrics;
 use crate::document::CardProfile;
 use crate::document::dg13::FieldKind;
@@ -90,7 +91,7 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<ExitStatus
 }
 
 /// A built-in policy by its name, or one in a file.
-fn policy(name: &str) -> Result<Policy, Failure> {
+pub(super) fn policy(name: &str) -> Result<Policy, Failure> {
     let bad = |e: &PolicyError| Failure::from_error(ExitStatus::BadInput, e);
     let error = match Policy::builtin(name) {
         Ok(policy) => return Ok(policy.clone()),
@@ -116,7 +117,7 @@ fn read_limited(path: &Path) -> std::io::Result<String> {
 const MAX_POLICY: u64 = 1 << 20;
 
 /// What the policy forbids is not used to open the card either.
-fn restrict(plan: &mut AccessPlan, policy: &Policy) -> Result<(), Failure> {
+pub(super) fn restrict(plan: &mut AccessPlan, policy: &Policy) -> Result<(), Failure> {
     if plan.policy != AccessPolicy::Pace && policy.bac().is_err() {
         let failure = Failure::new(ExitStatus::Usage, "policy_forbids_bac", &policy.name);
         return Err(failure.with("policy", &policy.name));
@@ -140,7 +141,7 @@ fn in_words(context: &Context, failure: Failure) -> Failure {
 }
 
 /// Of several keys of the chip one that the policy accepts is taken.
-fn preference(policy: &Policy) -> ChipAuthenticationPreference {
+pub(super) fn preference(policy: &Policy) -> ChipAuthenticationPreference {
     let policy = policy.clone();
     ChipAuthenticationPreference::new(move |variant| {
         let parameters = variant.card_key.domain_parameters();
@@ -289,10 +290,11 @@ fn holder_json(reading: &ChipReading) -> Value {
 
 /// Portrait and national data of the holder.
 fn print_holder(context: &Context, reading: &ChipReading) -> Result<(), Failure> {
-    if picture::can_show() {
+    let graphics = context.graphics.resolve();
+    if graphics != Graphics::None {
         let portrait = read::portraits(reading).into_iter().next();
         if let Some(portrait) = portrait.and_then(|p| biometrics::decode(&p).ok()) {
-            output::line(&picture::half_blocks(&portrait, picture::PORTRAIT_COLUMNS))?;
+            picture::print(&portrait, graphics);
         }
     }
     let profile = CardProfile::can_cuoc_2021();
@@ -366,7 +368,7 @@ fn print_verdict(context: &Context, report: &Report) -> Result<(), Failure> {
 }
 
 /// What to do about a reason, where there is something to do.
-fn hint(lang: Lang, code: &str) -> Option<String> {
+pub(super) fn hint(lang: Lang, code: &str) -> Option<String> {
     let (_, advice) = reasons::find(code)?;
     match advice {
         Advice::Nothing | Advice::Consequence => None,

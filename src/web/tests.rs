@@ -100,6 +100,7 @@ impl Page {
 
 fn card_with_portrait() -> Arc<Inspected> {
     Arc::new(Inspected {
+        wanting: Vec::new(),
         verdict: Verdict::Genuine,
         checks: Vec::new(),
         holder: Holder::default(),
