@@ -11,7 +11,8 @@ use serde::Serialize;
 
 use super::bac::Bac;
 use super::pace::{
-    ChipAuthenticationMappingEvidence, Pace, PaceFilter, PaceParameters, PacePassword, PaceResult,
+    self, ChipAuthenticationMappingEvidence, Pace, PaceFilter, PaceParameters, PacePassword,
+    PaceResult,
 };
 use super::session::Session;
 use super::{FreshnessRegister, TerminalError, commands};
@@ -57,7 +58,7 @@ pub struct PaceOptions {
     /// Which variants may be used; none for all that this terminal has.
     pub filter: Option<PaceFilter>,
     /// Ask the card for the certification authorities that it trusts for Terminal Authentication.
-    /// A card that does not know the data object may refuse it.
+    /// A card that refuses the question is not asked again.
     pub request_certification_authorities: bool,
 }
 
@@ -238,7 +239,8 @@ fn open_with_pace<T: CardTransport>(
     })
 }
 
-/// Runs PACE and switches the session to its keys.
+/// Runs PACE and switches the session to its keys. A card that refuses to be asked for its trust
+/// points, which costs no try of a password, is not asked.
 fn run_pace<T: CardTransport>(
     session: &mut Session<T>,
     parameters: &PaceParameters,
@@ -247,15 +249,17 @@ fn run_pace<T: CardTransport>(
     resumed: bool,
     random: &mut dyn CryptoRng,
 ) -> Result<PaceResult, TerminalError> {
-    let mut pace =
-        Pace::new(parameters.clone(), password, random).remembering(session.register().clone());
-    if plan.pace.request_certification_authorities {
-        pace = pace.requesting_certification_authorities();
-    }
-    if resumed {
-        pace = pace.resumed();
-    }
-    let result = session.run(&mut pace)?;
+    let mut run = |password, asks| {
+        let pace =
+            Pace::new(parameters.clone(), password, random).remembering(session.register().clone());
+        let pace = if asks { pace.requesting_certification_authorities() } else { pace };
+        session.run(&mut if resumed { pace.resumed() } else { pace })
+    };
+    let asks = plan.pace.request_certification_authorities;
+    let result = match run(password.clone(), asks) {
+        Err(TerminalError::Refused { step: pace::MSE, .. }) if asks => run(password, false)?,
+        result => result?,
+    };
     session.start_secure_messaging(result.secure_messaging.clone());
     Ok(result)
 }

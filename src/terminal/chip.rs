@@ -186,6 +186,10 @@ pub fn read_chip<T: CardTransport>(
     let mut session = Session::new(transport);
     let (atr_info, extended_limit) = negotiate_length(&mut session, options.extended_length)?;
     let reading = CardSecurityReading { probe: options.probe_unlisted, extended_limit };
+    let mut plan = plan.clone();
+    // EF.CVCA may be missing: BSI TR-03110 asks for it, ICAO Doc 9303 does not.
+    plan.pace.request_certification_authorities |= options.terminal.is_some();
+    let plan = &plan;
     let mut access = open_card_reading(&mut session, plan, reading, random)?;
     let card_security = access.card_security.take();
     let access_micros = micros_since(start);

@@ -12,3 +12,4 @@ mod chips;
 mod issuer;
 mod matrix;
 mod refusals;
+mod trust_points;

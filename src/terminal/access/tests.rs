@@ -93,6 +93,26 @@ fn does_not_fall_back_to_bac_when_pace_is_refused() {
 }
 
 #[test]
+fn asks_once_more_without_the_trust_points_where_the_card_refuses_the_question() {
+    let card_access = [&CARD_ACCESS[..], OK].concat();
+    let asking: &[u8] =
+        &hex!("0022C1A420800A04007F00070202040202830102 7F4C0E060904007F000703010201 53013F");
+    let without: &[u8] = &hex!("0022C1A40F800A04007F00070202040202830102");
+    let nonce: &[u8] = &hex!("10860000027C0000");
+    let mut session = replay(&[
+        (READ_CARD_ACCESS, &card_access),
+        (asking, &[0x6A, 0x80]),
+        (without, OK),
+        (nonce, &[0x6F, 0]),
+    ]);
+    let mut plan = plan(AccessPolicy::Pace);
+    plan.pace.request_certification_authorities = true;
+    let error = open_card(&mut session, &plan, &mut random()).unwrap_err();
+    assert!(matches!(error, TerminalError::Refused { .. }), "{error}");
+    assert!(session.into_transport().is_finished());
+}
+
+#[test]
 fn does_not_fall_back_to_bac_when_card_access_is_malformed() {
     let broken: &[u8] = &hex!("3104300206009000");
     let mut session = replay(&[(READ_CARD_ACCESS, broken)]);

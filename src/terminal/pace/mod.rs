@@ -32,7 +32,7 @@ use mapping::{MappingSecret, Nonce};
 pub use parameters::{PaceFilter, PaceParameters};
 pub use password::PacePassword;
 
-const MSE: &str = "MSE:Set AT of PACE";
+pub(super) const MSE: &str = "MSE:Set AT of PACE";
 const NONCE: &str = "PACE, encrypted nonce";
 const MAPPING: &str = "PACE, mapping";
 const AGREEMENT: &str = "PACE, key agreement";
