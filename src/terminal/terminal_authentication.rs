@@ -15,6 +15,7 @@ use crate::apdu::tlv::{Tag, encode};
 use crate::apdu::{CommandApdu, ResponseApdu, StatusWord};
 use crate::cvc::{CvCertificate, CvChain, CvDate, CvcError, HolderReference, Rights};
 use crate::document::Mrz;
+use crate::document::mrz::check_digit;
 use crate::lds::{PublicKey, SignatureAlgorithm, decode_dg1};
 use crate::pki::Signer;
 use crate::transport::CardTransport;
@@ -285,18 +286,15 @@ pub fn decode_ef_cvca(bytes: &[u8]) -> Result<Vec<HolderReference>, CvcError> {
 
 /// The chip's identifier after BAC: the document number of DG1 and its check digit, as they stand
 /// in the MRZ; none where DG1 is no MRZ.
+///
+/// Of a number that is longer than its field the part in the optional data counts too (ICAO
+/// 9303-11 §7.1.2, §9.7.3).
 #[must_use]
 pub fn document_number_of_dg1(dg1: &[u8]) -> Option<Vec<u8>> {
     let mrz = Mrz::parse(decode_dg1(dg1).ok()?).ok()?;
-    let lines: Vec<&str> = mrz.lines().collect();
-    // TD1 has three lines and the number in the first; TD2 and TD3 have it at the start of the
-    // second.
-    let number = match lines[..] {
-        [first, _, _] => first.get(5..15),
-        [_, second] => second.get(..10),
-        _ => None,
-    };
-    number.map(|number| number.as_bytes().to_vec())
+    let number = mrz.document_number().padded();
+    let digit = check_digit(number.as_bytes())?;
+    Some([number.as_bytes(), &[digit]].concat())
 }
 
 /// Runs Terminal Authentication in a session in which Chip Authentication has run.

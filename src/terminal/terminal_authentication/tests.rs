@@ -208,9 +208,12 @@ fn takes_the_document_number_with_its_check_digit() {
     let td1 = "I<UTOD231458907<<<<<<<<<<<<<<<7408122F1204159UTO<<<<<<<<<<<6ERIKSSON<<ANNA<MARIA<<<<<<<<<<";
     let td3 =
         "P<UTOERIKSSON<<ANNA<MARIA<<<<<<<<<<<<<<<<<<<L898902C36UTO7408122F1204159ZE184226B<<<<<10";
+    // A number longer than its field: the rest and the check digit are in the optional data.
+    let long = "I<UTOD23145890<7349<<<<<<<<<<<3407127M9507122UTO<<<<<<<<<<<2STEVENSON<<PETER<JOHN<<<<<<<<<";
     let number = |mrz: &str| document_number_of_dg1(&encode_dg1(mrz.as_bytes())).unwrap();
     assert_eq!(number(td1), b"D231458907");
     assert_eq!(number(td3), b"L898902C36");
+    assert_eq!(number(long), b"D231458907349");
     assert_eq!(document_number_of_dg1(b"nonsense"), None);
 }
 
