@@ -2,7 +2,8 @@
 //! EF.CardSecurity (ICAO 9303-11 §9.2.9 to §9.2.11). The order of the infos means nothing.
 
 use crate::lds::{
-    CardSecurity, LdsError, SecurityInfo, SecurityInfoKind, SecurityInfos, security_infos_of_dg14,
+    CardSecurity, ChipAuthenticationPublicKeyInfo, LdsError, PublicKey, SecurityInfo,
+    SecurityInfoKind, SecurityInfos, security_infos_of_dg14,
 };
 use crate::terminal::pace::PaceParameters;
 use crate::verify::{Check, CheckId, ChipEvidence, Evidence};
@@ -71,18 +72,30 @@ pub(super) fn card_security(
         return Check::failed(id, "card_security_differs_from_dg14", evidence);
     }
     // Two keys under one identifier, or both without: one of the files is another card's.
-    let differs = signed.chip_authentication_keys().any(|key| {
-        let mut same_id = dg14
-            .chip_authentication_keys()
-            .filter(|other| other.agreement == key.agreement && other.key_id == key.key_id)
+    let other_keys = keys(&dg14);
+    let differs = keys(signed).iter().any(|(info, key)| {
+        let mut same_id = other_keys
+            .iter()
+            .filter(|(other, _)| (other.agreement, &other.key_id) == (info.agreement, &info.key_id))
             .peekable();
-        same_id.peek().is_some() && !same_id.any(|other| other.spki == key.spki)
+        same_id.peek().is_some() && !same_id.any(|(_, other)| other == key)
     });
     if differs {
         let evidence = Evidence::new("files", ["EF.CardSecurity", "EF.DG14"].to_vec());
         return Check::failed(id, "card_security_key_differs", evidence);
     }
     Check::passed(id, Evidence::new("infos", signed.infos.len()))
+}
+
+/// The keys of Chip Authentication, each as what can be compared, however a file tells its group: by
+/// name, by number, or by all its numbers, as DG14 must (ICAO 9303-11 §9.2, §9.5.2) and many an
+/// EF.CardSecurity does not. A key that cannot be read is its bytes.
+fn keys(
+    infos: &SecurityInfos,
+) -> Vec<(&ChipAuthenticationPublicKeyInfo, Result<PublicKey, &[u8]>)> {
+    let read = |info: &'_ ChipAuthenticationPublicKeyInfo| PublicKey::from_spki_der(&info.spki);
+    let key = |info| (info, read(info).map(|(key, _)| key).map_err(|_| info.spki.as_slice()));
+    infos.chip_authentication_keys().map(key).collect()
 }
 
 /// Compares what is announced with what is signed.

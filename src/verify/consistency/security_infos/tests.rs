@@ -116,6 +116,10 @@ fn skips_what_was_not_read() {
 
 /// A static key: the generator, or the inverse of it.
 fn key(id: Option<u8>, inverse: bool) -> SecurityInfoKind {
+    key_in_form(id, inverse, ParameterForm::Named)
+}
+
+fn key_in_form(id: Option<u8>, inverse: bool, form: ParameterForm) -> SecurityInfoKind {
     let generator = Point::generator(Curve::BrainpoolP256r1);
     let mut scalar = Curve::BrainpoolP256r1.parameters().n.to_vec();
     *scalar.last_mut().unwrap() -= 1;
@@ -124,7 +128,7 @@ fn key(id: Option<u8>, inverse: bool) -> SecurityInfoKind {
     let point = if inverse { scalar.unwrap().public_point() } else { generator };
     SecurityInfoKind::ChipAuthenticationPublicKey(ChipAuthenticationPublicKeyInfo {
         agreement: KeyAgreement::Ecdh,
-        spki: PublicKey::Ec(point).to_spki_der(ParameterForm::Named),
+        spki: PublicKey::Ec(point).to_spki_der(form),
         key_id: id.map(|id| vec![id]),
     })
 }
@@ -162,12 +166,21 @@ fn passes_card_security_with_a_key_of_its_own_identifier() {
 }
 
 #[test]
+fn passes_one_key_whose_curve_is_named_in_card_security_and_written_out_in_dg14() {
+    let own = vec![pace(Aes128), key_in_form(Some(13), true, ParameterForm::Named)];
+    let dg14 = vec![pace(Aes128), key_in_form(Some(13), true, ParameterForm::Explicit)];
+    assert_eq!(card_security_check(own, vec![pace(Aes128)], dg14), ("passed", "ok"));
+}
+
+#[test]
 fn fails_when_card_security_has_another_key_under_the_same_identifier() {
     for id in [None, Some(1)] {
-        let own = vec![pace(Aes128), key(id, true)];
-        let dg14 = vec![pace(Aes128), key(id, false)];
-        let result = card_security_check(own, vec![pace(Aes128)], dg14);
-        assert_eq!(result, ("failed", "card_security_key_differs"));
+        for form in [ParameterForm::Named, ParameterForm::Explicit] {
+            let own = vec![pace(Aes128), key(id, true)];
+            let dg14 = vec![pace(Aes128), key_in_form(id, false, form)];
+            let result = card_security_check(own, vec![pace(Aes128)], dg14);
+            assert_eq!(result, ("failed", "card_security_key_differs"));
+        }
     }
 }
 
