@@ -78,6 +78,16 @@ impl DhGroup {
         Some(Self(Arc::new(Inner { modulus, p, g, q, id: Some(id), name: known.name })))
     }
 
+    /// The standardised group with these numbers; big-endian, leading zeros do not matter. It costs
+    /// next to nothing, whatever they are.
+    #[must_use]
+    pub fn recognised(p: &[u8], g: &[u8], q: Option<&[u8]>) -> Option<Self> {
+        let (p, g, q) = (strip(p), strip(g), q.map(strip));
+        let mut known = STANDARDISED.iter();
+        let id = known.position(|k| k.p == p && k.g == g && q.is_none_or(|q| k.q == q))?;
+        Self::standardised(u8::try_from(id).ok()?)
+    }
+
     /// Takes parameters that a key or a file carries; big-endian, leading zeros do not matter.
     ///
     /// A standardised group is recognised by its values. Of any other everything is checked that
@@ -87,14 +97,10 @@ impl DhGroup {
     /// # Errors
     /// [`DhError`].
     pub fn explicit(p: &[u8], g: &[u8], q: Option<&[u8]>) -> Result<Self, DhError> {
-        let (p, g, q) = (strip(p), strip(g), q.map(strip));
-        let same = |id: u8| {
-            let known = STANDARDISED.get(usize::from(id));
-            known.is_some_and(|k| k.p == p && k.g == g && q.is_none_or(|q| k.q == q))
-        };
-        if let Some(known) = (0..STANDARDISED.len() as u8).find(|id| same(*id)) {
-            return Self::standardised(known).ok_or(DhError::Size);
+        if let Some(known) = Self::recognised(p, g, q) {
+            return Ok(known);
         }
+        let (p, g, q) = (strip(p), strip(g), q.map(strip));
         let modulus = Modulus::new(p).map_err(|_| DhError::Size)?;
         if !(MIN_BITS..=MAX_BITS).contains(&modulus.bits()) {
             return Err(DhError::Size);

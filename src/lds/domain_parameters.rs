@@ -21,12 +21,16 @@ const DH_KEY_AGREEMENT: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840
 const STANDARDISED: ObjectIdentifier = ObjectIdentifier::new_unwrap("0.4.0.127.0.7.1.2");
 const PRIME_FIELD: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.1.1");
 
-/// Reads an AlgorithmIdentifier that names a group, and says whether by name or by all numbers.
+/// How the numbers p, g and, where it is given, q become a group.
+type PrimeField = fn(&[u8], &[u8], Option<&[u8]>) -> Result<DhGroup, PublicKeyError>;
+
+/// Reads an AlgorithmIdentifier that names a standardised group, and says whether by name or by all
+/// its numbers.
 ///
 /// # Errors
-/// [`PublicKeyError`]. The numbers of a curve are taken only where every one of them, generator and
-/// cofactor included, equals a standardised curve's (CVE-2020-0601); those of a prime field where
-/// the prime is prime, of 1024 to 4096 bits, and the generator generates what it should.
+/// [`PublicKeyError`]; [`PublicKeyError::ExplicitParameters`] for numbers of which one, generator and
+/// cofactor included, is not a standardised group's. Nothing is computed with them: EF.CardAccess,
+/// where they stand, is anybody's.
 pub fn decode_domain_parameters(
     bytes: &[u8],
 ) -> Result<(DomainParameters, ParameterForm), PublicKeyError> {
@@ -34,7 +38,9 @@ pub fn decode_domain_parameters(
     let oid = children.any()?.oid()?;
     let parameters = children.any()?;
     children.finish()?;
-    read(&oid, &parameters)
+    read_with(&oid, &parameters, |p, g, q| {
+        DhGroup::recognised(p, g, q).ok_or(PublicKeyError::ExplicitParameters)
+    })
 }
 
 /// The AlgorithmIdentifier of a group: by name where the form asks for it.
@@ -57,9 +63,22 @@ pub fn encode_domain_parameters(parameters: &DomainParameters, form: ParameterFo
     }
 }
 
+/// Reads the group of a key. The numbers of a curve are taken only where all of them equal a
+/// standardised curve's (CVE-2020-0601); those of a prime field where the prime is prime, of 1024 to
+/// 4096 bits, and the generator generates what it should.
 pub(super) fn read(
     oid: &ObjectIdentifier,
     parameters: &Element<'_>,
+) -> Result<(DomainParameters, ParameterForm), PublicKeyError> {
+    read_with(oid, parameters, |p, g, q| {
+        DhGroup::explicit(p, g, q).map_err(PublicKeyError::PrimeField)
+    })
+}
+
+fn read_with(
+    oid: &ObjectIdentifier,
+    parameters: &Element<'_>,
+    field: PrimeField,
 ) -> Result<(DomainParameters, ParameterForm), PublicKeyError> {
     match *oid {
         EC_PUBLIC_KEY => {
@@ -72,15 +91,13 @@ pub(super) fn read(
             let g = numbers.any()?.positive_integer()?;
             let q = numbers.any()?.positive_integer()?;
             // Cofactor and seed may follow: they follow from the others, or prove nothing here.
-            let group = DhGroup::explicit(p, g, Some(q)).map_err(PublicKeyError::PrimeField)?;
-            Ok((DomainParameters::Dh(group), ParameterForm::Explicit))
+            Ok((DomainParameters::Dh(field(p, g, Some(q))?), ParameterForm::Explicit))
         }
         DH_KEY_AGREEMENT => {
             let mut numbers = parameters.expect(tag::SEQUENCE)?.children();
             let p = numbers.any()?.positive_integer()?;
             let g = numbers.any()?.positive_integer()?;
-            let group = DhGroup::explicit(p, g, None).map_err(PublicKeyError::PrimeField)?;
-            Ok((DomainParameters::Dh(group), ParameterForm::Explicit))
+            Ok((DomainParameters::Dh(field(p, g, None)?), ParameterForm::Explicit))
         }
         STANDARDISED => {
             let number = parameters.small_integer()?;
@@ -178,6 +195,16 @@ mod tests {
     }
 
     #[test]
+    fn takes_no_prime_field_of_the_cards_own_however_good_it_is() {
+        let known = DhGroup::standardised(0).unwrap();
+        let squared = known.generator().multiply(&known.generator()).unwrap().to_bytes();
+        let own = DhGroup::explicit(known.p(), &squared, known.q()).unwrap();
+        let own = DomainParameters::Dh(own);
+        let bytes = encode_domain_parameters(&own, ParameterForm::Explicit);
+        assert_eq!(decode_domain_parameters(&bytes), Err(PublicKeyError::ExplicitParameters));
+    }
+
+    #[test]
     fn refuses_numbers_of_a_prime_field_that_are_off() {
         let group = DhGroup::standardised(0).unwrap();
         for place in 0..3 {
@@ -186,8 +213,8 @@ mod tests {
             let numbers = numbers.map(|n| write::positive_integer(&n)).concat();
             let bytes =
                 write::sequence(&[&write::oid(&DH_PUBLIC_NUMBER), &write::sequence(&[&numbers])]);
-            let error = decode_domain_parameters(&bytes).unwrap_err();
-            assert!(matches!(error, PublicKeyError::PrimeField(_)), "{place}: {error}");
+            let read = decode_domain_parameters(&bytes);
+            assert_eq!(read, Err(PublicKeyError::ExplicitParameters), "{place}");
         }
     }
 

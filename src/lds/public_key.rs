@@ -48,8 +48,8 @@ pub enum PublicKeyError {
     /// A named curve that is not supported.
     #[error("curve {0} is not supported")]
     Curve(ObjectIdentifier),
-    /// Explicit parameters that equal no standardised curve in all their numbers.
-    #[error("explicit curve parameters equal no standardised curve")]
+    /// Explicit parameters that equal no standardised ones in all their numbers.
+    #[error("explicit domain parameters equal no standardised ones")]
     ExplicitParameters,
     /// A number that names no standardised domain parameters.
     #[error("there are no standardised domain parameters {0}")]

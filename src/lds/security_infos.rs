@@ -9,6 +9,9 @@ use crate::apdu::tlv::encode;
 
 /// Most security infos that are read from one file.
 const MAX_INFOS: usize = 64;
+/// Most keys of Chip Authentication among them: to find out that a key's own prime field is none takes
+/// long, and no chip has so many.
+const MAX_KEYS: usize = 8;
 
 /// Object identifiers of protocols.
 pub mod oids {
@@ -422,7 +425,11 @@ impl SecurityInfos {
         let set = Element::parse(file, bytes)?.expect(tag::SET)?;
         let infos = set.children().all(MAX_INFOS)?;
         let infos = infos.iter().map(SecurityInfo::decode).collect::<Result<_, _>>()?;
-        Ok(Self { infos })
+        let infos = Self { infos };
+        if infos.chip_authentication_keys().count() > MAX_KEYS {
+            return Err(set.fault("too many keys of Chip Authentication"));
+        }
+        Ok(infos)
     }
 
     /// The SET with the infos' own bytes in their order.

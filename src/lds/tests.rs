@@ -195,6 +195,23 @@ fn keeps_security_infos_of_any_structure() {
 }
 
 #[test]
+fn refuses_more_keys_of_chip_authentication_than_any_chip_has() {
+    let key = |id: u8| {
+        SecurityInfoKind::ChipAuthenticationPublicKey(ChipAuthenticationPublicKeyInfo {
+            agreement: KeyAgreement::Ecdh,
+            spki: vec![0x30, 0],
+            key_id: Some(vec![id]),
+        })
+    };
+    let read = |keys: u8| {
+        let bytes = SecurityInfos::from_kinds((0..keys).map(key)).encode();
+        SecurityInfos::decode("EF.DG14", &bytes)
+    };
+    assert_eq!(read(8).unwrap().chip_authentication_keys().count(), 8);
+    assert!(matches!(read(9), Err(LdsError::Invalid { file: "EF.DG14", .. })));
+}
+
+#[test]
 fn explicit_parameters_of_pace_come_back() {
     let parameters = write::sequence(&[&write::oid(&oids::ID_PK), &write::sequence(&[])]);
     let kind = SecurityInfoKind::PaceDomainParameters(PaceDomainParameterInfo {
