@@ -143,9 +143,7 @@ impl Application for Emrtd {
         if command.cla & 0x0C == 0x0C {
             return self.process_protected(environment, command);
         }
-        if command.cla & !0x10 != 0 {
-            return StatusWord::CLA_NOT_SUPPORTED.into();
-        }
+        // A command without protection ends the session, whatever it is (ICAO 9303-11 §9.8.3).
         if self.session.is_open() {
             self.session.close();
             return StatusWord::SM_MISSING.into();
@@ -277,6 +275,9 @@ impl Emrtd {
         command: &Command<'_>,
         room: usize,
     ) -> Response {
+        if command.cla & !0x10 != 0 {
+            return StatusWord::CLA_NOT_SUPPORTED.into();
+        }
         if store::life_cycle(environment.memory) == LifeCycle::Blank {
             return StatusWord::CONDITIONS.into();
         }

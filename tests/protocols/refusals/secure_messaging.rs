@@ -1,6 +1,6 @@
 //! Secure messaging: replayed, reordered and dropped.
 
-use cancuoc::apdu::Ne;
+use cancuoc::apdu::{Ne, ResponseApdu};
 use cancuoc::lds::ShortFileId;
 use cancuoc::softcard::SoftCard;
 use cancuoc::terminal::{Session, TerminalError, commands};
@@ -59,8 +59,8 @@ fn the_card_refuses_a_command_before_its_turn() {
 #[test]
 fn the_card_ends_a_session_in_which_protection_is_dropped() {
     let mut card = card();
-    // A command that needs nothing, one that needs a session, one that is none.
-    for plain in ["00B09E0000", "0084000008", "00A4020C02011E", "00FF0000"] {
+    // A command that needs nothing, one that needs a session, one that is none, one of another class.
+    for plain in ["00B09E0000", "0084000008", "00A4020C02011E", "00FF0000", "80CA00C100"] {
         let session = open_by_bac(&mut card).unwrap();
         let mut keys = session.secure_messaging().unwrap().clone();
         drop(session);
@@ -70,6 +70,18 @@ fn the_card_ends_a_session_in_which_protection_is_dropped() {
         assert_eq!(card.process(&protected), [0x69, 0x88], "after {plain}");
         assert_eq!(card.process(&hex::decode("00B09E0000").unwrap()), [0x69, 0x82]);
     }
+}
+
+#[test]
+fn the_card_carries_out_no_command_of_another_class_however_it_is_protected() {
+    let mut card = card();
+    let session = open_by_bac(&mut card).unwrap();
+    let mut keys = session.secure_messaging().unwrap().clone();
+    drop(session);
+    let proprietary = cancuoc::apdu::CommandApdu { cla: 0x80, ..read_command() };
+    let answer = card.process(&keys.wrap(&proprietary).unwrap().encode().unwrap());
+    let answer = keys.unwrap(&ResponseApdu::parse(&answer).unwrap()).unwrap();
+    assert_eq!((answer.status.0, answer.data.len()), (0x6E00, 0));
 }
 
 #[test]
