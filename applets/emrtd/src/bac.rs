@@ -73,8 +73,7 @@ fn authenticate(
 ) -> Option<(Vec<u8>, SecureMessaging)> {
     let (cryptogram, mac) = message.split_first_chunk::<32>()?;
     let expected = cipher::retail_mac(authentication, cryptogram).ok()?;
-    let plain = cipher::cbc_decrypt(TDES, encryption, &[0; 8], cryptogram).ok()?;
-    let plain = Zeroizing::new(<[u8; 32]>::try_from(plain).ok()?);
+    let plain = Zeroizing::new(cipher::cbc_decrypt(TDES, encryption, &[0; 8], cryptogram).ok()?);
     let (rnd_ifd, rest) = plain.split_first_chunk::<8>()?;
     let (rnd_ic, k_ifd) = rest.split_first_chunk::<8>()?;
     // Both are looked at before the answer, so that time does not tell which was wrong.

@@ -6,12 +6,14 @@ use core::fmt;
 use elliptic_curve::group::Curve as _;
 use elliptic_curve::sec1::{FromSec1Point, Sec1Point, ToSec1Point};
 use elliptic_curve::{Group, ProjectivePoint};
+use zeroize::Zeroize;
 
 use super::{Backend, Curve, CurveError, SecretScalar, scalar, with_backend};
 
 /// A point on a curve that is not the point at infinity.
 ///
-/// Kept as its uncompressed encoding; every constructor has checked that it lies on the curve.
+/// Kept as its uncompressed encoding; every constructor has checked that it lies on the curve. Wiped
+/// when dropped, for the result of a key agreement and a mapped generator are points too.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Point {
     curve: Curve,
@@ -105,6 +107,12 @@ impl Point {
         with_backend!(self.curve, C => run::<C>(&self.encoded, &other.encoded))
             .map(|encoded| Self { curve: self.curve, encoded })
             .ok_or(CurveError::Identity)
+    }
+}
+
+impl Drop for Point {
+    fn drop(&mut self) {
+        self.encoded.zeroize();
     }
 }
 
