@@ -1,3 +1,5 @@
+mod tries;
+
 use super::*;
 use crate::testing::value;
 use cancuoc_primitives::curve::SecretScalar;
