@@ -1,9 +1,11 @@
 //! `chip.pace_cam`: PACE with Chip Authentication Mapping (ICAO 9303-11 §4.4.3.5).
 //!
-//! The static key is taken from EF.CardSecurity, whose signature must lead to an anchor. That says
-//! that the issuer made the key, not whose document it belongs to: whoever stands between a terminal
-//! and one genuine chip can show the data of another. So the key must be one of DG14, which the
-//! security object binds, or one of DG14 must have been proved besides.
+//! The static key is taken from EF.CardSecurity, whose signature must lead to an anchor. By ICAO
+//! 9303-11 §4.4.3.5.2 that is enough. But it says that the issuer made the key, not whose document it
+//! belongs to: with a key taken out of one chip every document of the issuer could be copied, and
+//! what one chip answered could be put beside the files of another. So the key must be one of DG14,
+//! which the security object binds, or one of DG14 must have been proved besides, as every chip can
+//! that has Chip Authentication in its application; otherwise the proof is left open, not failed.
 
 use cancuoc_primitives::group::PublicElement;
 
