@@ -154,6 +154,8 @@ const UNLIMITED: usize = 65_544;
 impl CardTransport for PcscCard {
     fn transmit(&mut self, command: &[u8]) -> Result<Vec<u8>, TransportError> {
         match self.card.transmit(command, &mut self.buffer) {
+            // Drivers give nothing, and no error, where the card left while it was asked.
+            Ok([]) => Err(TransportError::CardRemoved),
             Ok(response) => Ok(response.to_vec()),
             Err(error) => Err(map_error(error, &self.reader)),
         }

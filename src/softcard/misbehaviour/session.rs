@@ -16,6 +16,9 @@ const CRYPTOGRAM: u16 = 0x87;
 const STATUS: u16 = 0x99;
 const MAC: u16 = 0x8E;
 
+/// Most bytes that are made up: what the longest response holds.
+const MAX_LONGER: usize = 65_536;
+
 /// Plays a card's misbehaviour.
 pub(in crate::softcard) struct Player {
     content: Rules<WrongContent>,
@@ -103,7 +106,9 @@ fn spoil(wrong: &WrongContent, command: &Command<'_>, response: &mut Response) {
                 response.data = flipped(template, u16::from(*tag));
             }
         }
-        WrongContent::LongerBy(bytes) => response.data.extend(vec![0xA5; *bytes]),
+        WrongContent::LongerBy(bytes) => {
+            response.data.extend(vec![0xA5; (*bytes).min(MAX_LONGER)]);
+        }
         WrongContent::AtMost { most, status } => {
             if command.ne.is_some_and(|ne| ne > *most) {
                 *response = StatusWord(*status).into();

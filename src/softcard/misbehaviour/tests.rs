@@ -255,3 +255,32 @@ fn a_record_that_cannot_be_read_is_no_card() {
     SoftCard::write(&path, &memory).unwrap();
     assert!(matches!(SoftCard::open(&path), Err(crate::softcard::SoftCardError::Malformed { .. })));
 }
+
+proptest::proptest! {
+    #[test]
+    fn no_record_makes_a_card_panic(
+        act in proptest::sample::select(vec![
+            r#"{"respond":{"longer_by":NUMBER}}"#,
+            r#"{"respond":{"at_a_time":NUMBER}}"#,
+            r#"{"respond":{"echo":{"from":7,"to":9}}}"#,
+            r#"{"protect":{"short_mac":NUMBER}}"#,
+            r#"{"protect":"replay"}"#,
+            r#"{"link":"endless_response"}"#,
+        ]),
+        number in proptest::num::u64::ANY,
+        skip in proptest::num::u32::ANY,
+        junk in proptest::collection::vec(proptest::num::u8::ANY, 0..40),
+    ) {
+        let act = act.replace("NUMBER", &number.to_string());
+        let when = format!(r#"{{"ins":132,"p1":null,"p2":null,"skip":{},"times":1}}"#, skip % 3);
+        let record = format!(r#"{{"rules":[{{"when":{when},"act":{act}}}]}}"#);
+        for record in [record.as_bytes(), &junk] {
+            let mut memory = memory(&Misbehaviour::default());
+            NonVolatileMemory::apply(&mut memory, &[Write::Put { key: RECORD, value: record }]).unwrap();
+            let mut card = SoftCard::power_up(Box::new(memory), Box::new(random()));
+            for _ in 0..3 {
+                let _ = card.transmit(&[0x00, 0x84, 0, 0, 8]);
+            }
+        }
+    }
+}
