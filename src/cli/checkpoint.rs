@@ -173,6 +173,7 @@ fn inspector(
         terminal: arguments.terminal.resolve(context)?,
         allow_bac: arguments.allow_bac,
         limits: reader::limits(context),
+        link: context.link,
     };
     Inspector::new(loaded, readers.names())
 }

@@ -13,11 +13,24 @@ pub struct Emulation(Child);
 impl Emulation {
     /// Plugs the card in and waits until it is seen.
     pub fn start(card: &Path) -> Self {
-        let child =
-            cancuoc().arg("emulate").arg(card).stdout(Stdio::null()).spawn().expect("cancuoc runs");
+        Self::start_with(card, &[])
+    }
+
+    /// The same with more options.
+    pub fn start_with(card: &Path, options: &[&str]) -> Self {
+        let mut command = cancuoc();
+        command.arg("emulate").arg(card).args(options).stdout(Stdio::null());
+        let child = command.spawn().expect("cancuoc runs");
         let emulation = Self(child);
         assert!(wait_until(card_present), "the card does not appear in the reader");
         emulation
+    }
+}
+
+impl Emulation {
+    /// Tears the card out, whatever is being sent to it: the program would end the exchange first.
+    pub fn tear_out(mut self) {
+        self.0.kill().expect("the emulation runs");
     }
 }
 
@@ -33,10 +46,20 @@ impl Drop for Emulation {
 }
 
 fn card_present() -> bool {
-    let output = cancuoc().args(["readers", "--json"]).output().expect("cancuoc runs");
+    any_reader(|reader| reader["atr"].is_string())
+}
+
+/// Whether a program works with the card just now.
+pub fn card_in_use() -> bool {
+    any_reader(|reader| reader["in_use"] == true)
+}
+
+/// Whether one of the readers is so; nothing is sent to the cards.
+fn any_reader(is_so: impl Fn(&serde_json::Value) -> bool) -> bool {
+    let output = cancuoc().args(["readers", "--no-ask", "--json"]).output().expect("cancuoc runs");
     let document: serde_json::Value = match serde_json::from_slice(&output.stdout) {
         Ok(document) => document,
         Err(_) => return false,
     };
-    document["readers"].as_array().is_some_and(|list| list.iter().any(|r| r["atr"].is_string()))
+    document["readers"].as_array().is_some_and(|list| list.iter().any(is_so))
 }

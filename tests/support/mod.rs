@@ -6,7 +6,7 @@ mod pcsc;
 
 use std::process::Command;
 
-pub use emulation::Emulation;
+pub use emulation::{Emulation, card_in_use};
 pub use pcsc::{PcscStack, VPCD, wait_until};
 
 /// A command with the built binary, in English and without settings of the machine.

@@ -37,13 +37,31 @@ impl PcscStack {
     }
 }
 
-impl Drop for PcscStack {
-    fn drop(&mut self) {
-        if let Some(daemon) = &mut self.daemon {
+impl PcscStack {
+    /// Stops the daemon and starts it again; false where it is not this test's own. In between the
+    /// given function runs.
+    pub fn restart(&mut self, meanwhile: impl FnOnce()) -> bool {
+        if self.daemon.is_none() {
+            return false;
+        }
+        self.stop();
+        meanwhile();
+        self.daemon = start_daemon();
+        wait_until(virtual_reader_listens)
+    }
+
+    fn stop(&mut self) {
+        if let Some(mut daemon) = self.daemon.take() {
             // SIGTERM lets the daemon remove its socket; SIGKILL would leave it behind.
             let _ = Command::new("kill").arg(daemon.id().to_string()).status();
             let _ = daemon.wait();
         }
+    }
+}
+
+impl Drop for PcscStack {
+    fn drop(&mut self) {
+        self.stop();
     }
 }
 

@@ -17,7 +17,8 @@ use crate::cli::{Failure, read, verify};
 use crate::document::CardProfile;
 use crate::error::ErrorCode;
 use crate::lds::FileId;
-use crate::softcard::SoftCard;
+use crate::softcard::air::{AirLink, BitRate};
+use crate::softcard::{Pacing, SoftCard};
 use crate::terminal::terminal_authentication::TerminalCredentials;
 use crate::terminal::{
     AccessPlan, AccessPolicy, ChipReading, FreshnessRegister, ReadOptions, TerminalError, read_chip,
@@ -49,6 +50,8 @@ pub(in crate::cli) struct Loaded {
     pub allow_bac: bool,
     /// How long a card is waited for.
     pub limits: TimeLimits,
+    /// Bit rate of the contactless link that software cards are given.
+    pub link: Option<BitRate>,
 }
 
 /// What every inspection of a checkpoint shares.
@@ -58,6 +61,7 @@ pub(in crate::cli) struct Inspector {
     plan: AccessPlan,
     options: ReadOptions,
     limits: TimeLimits,
+    link: Option<BitRate>,
     names: LaneNames,
 }
 
@@ -67,7 +71,7 @@ impl Inspector {
     /// # Errors
     /// A [`Failure`] where the policy forbids BAC that was allowed.
     pub(super) fn new(loaded: Loaded, names: LaneNames) -> Result<Self, Failure> {
-        let Loaded { trust, policy, terminal, allow_bac, limits } = loaded;
+        let Loaded { trust, policy, terminal, allow_bac, limits, link } = loaded;
         let mut plan = AccessPlan::pace(Default::default());
         if allow_bac {
             plan.policy = AccessPolicy::PaceOrBacWhenNotOffered;
@@ -81,7 +85,7 @@ impl Inspector {
             chip_authentication_preference: Some(verify::preference(&policy)),
             ..ReadOptions::default()
         };
-        Ok(Self { trust, policy, plan, options, limits, names })
+        Ok(Self { trust, policy, plan, options, limits, link, names })
     }
 
     /// Name of the policy.
@@ -112,10 +116,18 @@ impl Inspector {
 
     fn connect(&self, lane: &str) -> Result<TimeLimited, Trouble> {
         let card: Box<dyn CardTransport + Send> = match lane.strip_prefix(CARD_PREFIX) {
-            Some(path) => Box::new(SoftCard::open(Path::new(path)).map_err(|e| trouble(&e))?),
+            Some(path) => Box::new(self.soft_card(Path::new(path))?),
             None => Box::new(self.connect_to_reader(&self.names.reader(lane))?),
         };
         Ok(TimeLimited::new(card, self.limits))
+    }
+
+    fn soft_card(&self, path: &Path) -> Result<SoftCard, Trouble> {
+        let card = SoftCard::open(path).map_err(|e| trouble(&e))?;
+        Ok(match self.link {
+            Some(rate) => card.with_air_link(AirLink::new(rate), Pacing::Slept),
+            None => card,
+        })
     }
 
     fn connect_to_reader(&self, reader: &str) -> Result<PcscCard, Trouble> {
