@@ -82,23 +82,21 @@ pub fn read_binary(
         return StatusWord::WRONG_LENGTH.into();
     }
     let Some(ne) = command.ne else { return StatusWord::WRONG_LENGTH.into() };
-    let (file, offset) = if command.p1 & 0x80 != 0 {
-        if command.p1 & 0x60 != 0 {
-            return StatusWord::WRONG_P1P2.into();
+    let (file, offset) = match command.p1 {
+        // No identifier: the current file, as where bit 8 is 0.
+        0x80 => (current(session, memory), usize::from(command.p2)),
+        0x81..=0x9F => {
+            let file = by_short_identifier(session, memory, command.p1 & 0x1F);
+            (file, usize::from(command.p2))
         }
-        let file = by_short_identifier(session, memory, command.p1 & 0x1F);
-        (file, usize::from(command.p2))
-    } else {
-        let offset = u16::from_be_bytes([command.p1, command.p2]);
-        (current(session, memory), usize::from(offset))
+        0xA0.. => return StatusWord::WRONG_P1P2.into(),
+        _ => {
+            let offset = u16::from_be_bytes([command.p1, command.p2]);
+            (current(session, memory), usize::from(offset))
+        }
     };
-    let file = match file.and_then(|file| check_access(session, &file).map(|()| file)) {
-        Ok(file) => file,
-        Err(status) => return status.into(),
-    };
-    session.directory.current = Some(file.identifier);
-    let unlimited = ne == 256 || ne == 65_536;
-    read(memory, &file, offset, ne.min(room), unlimited)
+    let most = ne.min(room);
+    respond(session, file, |file| read(memory, file, offset, most, wants_all(command)))
 }
 
 /// READ BINARY with odd instruction: the offset as a data object, for files over 32 767 bytes.
@@ -118,24 +116,45 @@ pub fn read_binary_odd(
                 .ok_or(StatusWord::NOT_FOUND)
         }
     };
-    let file = match file.and_then(|file| check_access(session, &file).map(|()| file)) {
-        Ok(file) => file,
-        Err(status) => return status.into(),
-    };
-    let offset = match tlv::find(command.data, 0x54) {
-        Some(bytes @ [_, ..]) if bytes.len() <= 4 => {
-            bytes.iter().fold(0usize, |offset, byte| offset << 8 | usize::from(*byte))
-        }
-        _ => return StatusWord::WRONG_DATA.into(),
-    };
-    session.directory.current = Some(file.identifier);
-    let unlimited = ne == 256 || ne == 65_536;
     let most = within_object(ne.min(room));
-    let mut response = read(memory, &file, offset, most, unlimited);
-    if !response.data.is_empty() {
+    respond(session, file, |file| {
+        let offset = offset(command.data).ok_or(StatusWord::WRONG_DATA)?;
+        let mut response = read(memory, file, offset, most, wants_all(command))?;
         response.data = tlv::object(0x53, &response.data);
+        Ok(response)
+    })
+}
+
+/// The value of the offset data object, which stands alone.
+fn offset(data: &[u8]) -> Option<usize> {
+    let mut objects = tlv::Objects::new(data);
+    let bytes = objects.take_if(0x54).ok()??.value;
+    let whole = objects.is_empty() && (1..=4).contains(&bytes.len());
+    whole.then(|| bytes.iter().fold(0, |offset, byte| offset << 8 | usize::from(*byte)))
+}
+
+/// Le of zeros only: everything to the end of the file, as far as it fits.
+const fn wants_all(command: &Command<'_>) -> bool {
+    matches!((command.ne, command.extended), (Some(256), false) | (Some(65_536), _))
+}
+
+/// Reads a file to which the session has access; it is the current one once that is done.
+fn respond(
+    session: &mut Session,
+    file: Result<FileHeader, StatusWord>,
+    read: impl FnOnce(&FileHeader) -> Result<Response, StatusWord>,
+) -> Response {
+    let done = file.and_then(|file| {
+        check_access(session, &file)?;
+        Ok((file.identifier, read(&file)?))
+    });
+    match done {
+        Ok((identifier, response)) => {
+            session.directory.current = Some(identifier);
+            response
+        }
+        Err(status) => status.into(),
     }
-    response
 }
 
 /// Bytes of data in a data object of at most `size` bytes: Le counts tag and length of DO'53' too
@@ -171,15 +190,20 @@ fn read(
     file: &FileHeader,
     offset: usize,
     most: usize,
-    unlimited: bool,
-) -> Response {
+    all: bool,
+) -> Result<Response, StatusWord> {
+    // Nothing at all fits: an answer of no bytes would leave a reader where it is.
+    if most == 0 {
+        return Err(StatusWord::WRONG_LENGTH);
+    }
     let content = memory.read(store::content_key(file.location, file.identifier));
-    let Some(rest) = content.and_then(|content| content.get(offset..)).filter(|r| !r.is_empty())
-    else {
-        return StatusWord::WRONG_OFFSET.into();
-    };
+    let rest = content.and_then(|content| content.get(offset..)).filter(|rest| !rest.is_empty());
+    let rest = rest.ok_or(StatusWord::WRONG_OFFSET)?;
     let data = Vec::from(rest.get(..most).unwrap_or(rest));
-    let short = most > rest.len() && !unlimited;
+    let short = most > rest.len() && !all;
     let status = if short { StatusWord::END_OF_FILE } else { StatusWord::OK };
-    Response { data, status }
+    Ok(Response { data, status })
 }
+
+#[cfg(test)]
+mod tests;

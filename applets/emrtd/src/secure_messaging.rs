@@ -151,7 +151,8 @@ impl SecureMessaging {
             Some(cryptogram) => self.decrypt(cryptogram)?,
             None => Zeroizing::new(Vec::new()),
         };
-        Ok(Unwrapped { header, data, ne: objects.ne, extended: command.extended })
+        let extended = objects.extended_le.unwrap_or(command.extended);
+        Ok(Unwrapped { header, data, ne: objects.ne, extended })
     }
 
     fn decrypt(&self, cryptogram: &[u8]) -> Result<Zeroizing<Vec<u8>>, SmError> {
@@ -199,6 +200,8 @@ impl SecureMessaging {
 struct ProtectedObjects<'a> {
     cryptogram: Option<&'a [u8]>,
     ne: Option<usize>,
+    /// Whether Le has two bytes: that of the command is its own, not its protection's.
+    extended_le: Option<bool>,
     mac: &'a [u8],
     /// What the MAC covers besides the header.
     authenticated: &'a [u8],
@@ -224,7 +227,8 @@ impl<'a> ProtectedObjects<'a> {
         if cryptogram.is_some_and(<[u8]>::is_empty) {
             return Err(SmError::Incorrect);
         }
-        let ne = match objects.take_if(0x97).map_err(incorrect)?.map(|object| object.value) {
+        let le = objects.take_if(0x97).map_err(incorrect)?.map(|object| object.value);
+        let ne = match le {
             None => None,
             Some([0]) => Some(256),
             Some([le]) => Some(usize::from(*le)),
@@ -240,6 +244,7 @@ impl<'a> ProtectedObjects<'a> {
         Ok(Self {
             cryptogram,
             ne,
+            extended_le: le.map(|le| le.len() == 2),
             mac: mac.value,
             authenticated: command.data.get(..authenticated).unwrap_or_default(),
         })

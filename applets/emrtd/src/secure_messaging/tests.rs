@@ -75,3 +75,25 @@ fn short_responses_have_room_for_the_bytes_of_the_bound() {
     assert_eq!(example().room(256), 231);
     assert_eq!(SecureMessaging::new(BlockCipher::Aes128, b"secret").room(256), 223);
 }
+
+/// The length of Le belongs to the command; that the protected one is extended says nothing of it.
+#[test]
+fn the_form_of_le_is_that_of_its_data_object() {
+    let mac = hex!("8E080102030405060708");
+    for (le, form) in
+        [(&hex!("970100")[..], Some(false)), (&hex!("97020100"), Some(true)), (&[], None)]
+    {
+        let data = [le, &mac].concat();
+        let command = Command {
+            cla: 0x0C,
+            ins: 0xB0,
+            p1: 0,
+            p2: 0,
+            data: &data,
+            ne: Some(65_536),
+            extended: true,
+        };
+        let objects = ProtectedObjects::read(&command).unwrap();
+        assert_eq!(objects.extended_le, form);
+    }
+}
