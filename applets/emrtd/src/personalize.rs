@@ -209,3 +209,72 @@ fn lock(memory: &mut dyn NonVolatileMemory) -> Result<(), StatusWord> {
     }
     store::set_life_cycle(memory, LifeCycle::Locked)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::Memory;
+
+    /// DG1 with short identifier 1, after access control.
+    const fn file(size: u8) -> [u8; 8] {
+        [1, 0x01, 0x01, 1, 1, 0, 0, size]
+    }
+
+    fn create(memory: &mut Memory, data: &[u8]) -> Result<(), StatusWord> {
+        data_grouping(memory, 0x0101, data)
+    }
+
+    fn write(memory: &mut Memory, offset: u8, bytes: &[u8]) -> Result<(), StatusWord> {
+        let header = [1, 0x01, 0x01, 0, 0, offset];
+        data_grouping(memory, 0x0102, &[&header[..], bytes].concat())
+    }
+
+    fn content(memory: &Memory) -> &[u8] {
+        memory.read(store::content_key(Location::Lds1, 0x0101)).unwrap()
+    }
+
+    #[test]
+    fn a_file_created_again_is_cleared_and_has_the_new_size() {
+        let mut memory = Memory::default();
+        assert_eq!(create(&mut memory, &file(4)), Ok(()));
+        assert_eq!(write(&mut memory, 0, &[1, 2, 3, 4]), Ok(()));
+        for size in [4, 6, 2] {
+            assert_eq!(create(&mut memory, &file(size)), Ok(()));
+            assert_eq!(content(&memory), &[0; 6][..size.into()]);
+            assert_eq!(write(&mut memory, size - 1, &[9]), Ok(()));
+            assert_eq!(write(&mut memory, size, &[9]), Err(StatusWord::WRONG_DATA));
+            let header = FileHeader::find(&memory, Location::Lds1, 0x0101).unwrap();
+            assert_eq!(header.size, usize::from(size));
+        }
+    }
+
+    #[test]
+    fn a_file_created_again_keeps_its_short_identifier_and_access_rule() {
+        let mut memory = Memory::default();
+        assert_eq!(create(&mut memory, &file(4)), Ok(()));
+        let others = [[1, 1, 1, 2, 1, 0, 0, 4], [1, 1, 1, 1, 0, 0, 0, 4], [1, 1, 2, 1, 1, 0, 0, 4]];
+        for other in others {
+            assert_eq!(create(&mut memory, &other), Err(StatusWord::WRONG_DATA), "{other:?}");
+        }
+        assert_eq!(create(&mut memory, &[0, 1, 1, 1, 1, 0, 0, 4]), Ok(()), "in the master file");
+    }
+
+    #[test]
+    fn a_power_cut_leaves_the_file_as_it_was() {
+        let mut memory = Memory::default();
+        create(&mut memory, &file(4)).unwrap();
+        write(&mut memory, 0, &[1, 2, 3, 4]).unwrap();
+        memory.writes_left = Some(0);
+        assert_eq!(create(&mut memory, &file(9)), Err(StatusWord::MEMORY_FAILURE));
+        assert_eq!(content(&memory), [1, 2, 3, 4]);
+        assert_eq!(FileHeader::find(&memory, Location::Lds1, 0x0101).unwrap().size, 4);
+    }
+
+    #[test]
+    fn no_file_is_created_again_on_a_locked_card() {
+        let mut memory = Memory::default();
+        create(&mut memory, &file(4)).unwrap();
+        store::set_life_cycle(&mut memory, LifeCycle::Locked).unwrap();
+        assert_eq!(create(&mut memory, &file(5)), Err(StatusWord::CONDITIONS));
+    }
+}

@@ -37,8 +37,18 @@ impl rand_core::TryRng for NoRandom {
 }
 impl rand_core::TryCryptoRng for NoRandom {}
 
-/// Answers each command with its class and data.
-struct Echo;
+/// Answers each command with what is asked of it.
+struct Echo(fn(&Command<'_>) -> Vec<u8>);
+
+fn class_and_data(command: &Command<'_>) -> Vec<u8> {
+    [&[command.cla], command.data].concat()
+}
+
+/// Whether the lengths are extended, and how many bytes of data there are.
+fn form(command: &Command<'_>) -> Vec<u8> {
+    let [high, low] = (command.data.len() as u16).to_be_bytes();
+    vec![u8::from(command.extended), high, low]
+}
 
 impl Application for Echo {
     fn aid(&self) -> &[u8] {
@@ -50,7 +60,7 @@ impl Application for Echo {
     }
     fn deselect(&mut self) {}
     fn process(&mut self, _: &mut Environment<'_>, command: &Command<'_>) -> Response {
-        Response::ok([&[command.cla], command.data].concat())
+        Response::ok(self.0(command))
     }
     fn personalize(&mut self, _: &mut Environment<'_>, _: u16, _: &[u8]) -> Result<(), StatusWord> {
         Err(StatusWord::REFERENCE_NOT_FOUND)
@@ -75,7 +85,14 @@ impl SecurityDomain for Echo {
 
 /// The card's answers to the commands.
 fn answers<const N: usize>(commands: [&[u8]; N]) -> [Vec<u8>; N] {
-    let mut system = OperatingSystem::new(Box::new(Echo), vec![Box::new(Echo)]);
+    answers_of(class_and_data, commands)
+}
+
+fn answers_of<const N: usize>(
+    echo: fn(&Command<'_>) -> Vec<u8>,
+    commands: [&[u8]; N],
+) -> [Vec<u8>; N] {
+    let mut system = OperatingSystem::new(Box::new(Echo(echo)), vec![Box::new(Echo(echo))]);
     system.power_on(&mut Nothing, &mut NoRandom);
     commands.map(|command| system.transmit(&mut Nothing, &mut NoRandom, command))
 }
@@ -103,4 +120,27 @@ fn another_command_ends_a_plain_chain() {
     ]);
     assert_eq!(other, [0x68, 0x83]);
     assert_eq!(last, [0x00, 8, 0x90, 0x00]);
+}
+
+/// The joined command is the one that could have come whole: extended from 256 bytes of data on.
+#[test]
+fn a_joined_chain_has_the_form_of_the_command_that_it_stands_for() {
+    let piece =
+        |cla, length: u8| [&[cla, 0xE2, 0x80, 0, length][..], &vec![7; length.into()]].concat();
+    for (first, last, extended) in [(200, 55, 0), (200, 56, 1), (255, 1, 1)] {
+        let last_command = [piece(0x80, last), vec![0]].concat();
+        let [more, joined] = answers_of(form, [&piece(0x90, first), &last_command]);
+        assert_eq!(more, [0x90, 0x00]);
+        let [high, low] = (u16::from(first) + u16::from(last)).to_be_bytes();
+        assert_eq!(joined, [extended, high, low, 0x90, 0x00], "{first} {last}");
+    }
+}
+
+#[test]
+fn a_chain_longer_than_an_extended_command_is_refused_and_ended() {
+    let piece = [&[0x10, 0xE2, 0x80, 0, 0, 0x80, 0x00][..], &[7; 0x8000]].concat();
+    let [first, second, alone] =
+        answers_of(form, [&piece, &piece, &[0x00, 0xE2, 0x80, 0, 1, 7, 0]]);
+    assert_eq!((&first[..], &second[..]), (&[0x90, 0x00][..], &[0x67, 0x00][..]));
+    assert_eq!(alone, [0, 0, 1, 0x90, 0x00]);
 }
