@@ -117,7 +117,7 @@ enum Command {
     Demo(demo::Arguments),
     Readers(readers::Arguments),
     Read(read::Arguments),
-    Verify(verify::Arguments),
+    Verify(Box<verify::Arguments>),
     Completions(completions::Arguments),
     Gp(gp::Arguments),
     Inspect(inspect::Arguments),

@@ -1,6 +1,7 @@
 //! `read`: everything that is accessible, as files.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use clap::Args;
 use indicatif::ProgressBar;
@@ -74,7 +75,7 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<ExitStatus
             output::line(&line)?;
         }
         output::line(&statistics_line(context, &reading.statistics))?;
-        if let Some(line) = air_line(context, &reading) {
+        if let Some(line) = air_line(context, reading.air) {
             output::line(&line)?;
         }
         let out = arguments.out.display().to_string();
@@ -266,8 +267,8 @@ pub(super) fn counters_json(reading: &ChipReading) -> Value {
 }
 
 /// How long the modelled link took, where there is one.
-pub(super) fn air_line(context: &Context, reading: &ChipReading) -> Option<String> {
-    let milliseconds = format!("{:.1}", reading.air?.as_secs_f64() * 1000.0);
+pub(super) fn air_line(context: &Context, air: Option<Duration>) -> Option<String> {
+    let milliseconds = format!("{:.1}", air?.as_secs_f64() * 1000.0);
     Some(context.text("read.air", &[("milliseconds", &milliseconds)]))
 }
 

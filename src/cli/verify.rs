@@ -1,27 +1,30 @@
 //! `verify`: the whole inspection procedure, and a verdict with reasons.
 
+mod outcome;
+mod record;
+mod replay;
+mod saved;
+mod show;
+
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use serde_json::{Value, json};
+use jiff::Timestamp;
 
 use super::access::AccessOptions;
-use super::picture::{self, Graphics};
 use super::terminal_credentials::TerminalOptions;
-use super::{Context, ExitStatus, Failure, Lang, output, read};
-use crate::biometrics;
-use crate::document::CardProfile;
-use crate::document::dg13::FieldKind;
-use crate::lds::{DgNumber, FileId};
+use super::{Context, ExitStatus, Failure, read};
 use crate::terminal::chip_authentication::ChipAuthenticationPreference;
 use crate::terminal::pace::PaceFilter;
-use crate::terminal::{AccessPlan, AccessPolicy, ChipReading, ReadOptions};
+use crate::terminal::{AccessPlan, AccessPolicy, ReadOptions};
 use crate::trust::TrustStore;
-use crate::verify::reasons::{self, Advice};
 use crate::verify::{
-    Check, CheckId, ChipEvidence, DocumentFiles, Expected, Inspection, Policy, PolicyError, Report,
-    Verdict, inspect,
+    ChipEvidence, DocumentFiles, Expected, Inspection, Policy, PolicyError, inspect,
 };
+use outcome::Reading;
+
+pub(super) use outcome::Outcome;
+pub(super) use show::hint;
 
 /// Is this card genuine? The whole inspection procedure and a verdict with reasons.
 #[derive(Debug, Args)]
@@ -30,37 +33,61 @@ use crate::verify::{
     cancuoc verify --qr file:qr.txt --trust csca/ --json\n  \
     cancuoc verify --pin - --can file:can.txt --trust csca/    asks for the PIN, resumes it with the CAN\n  \
     cancuoc verify --mrz - --trust csca/ --policy standard --allow-bac    a passport without PACE\n  \
-    cancuoc verify --files card/ --trust csca/     files saved by cancuoc read: never 'genuine'\n\n\
+    cancuoc verify --files card/ --trust csca/     files saved by cancuoc read: never 'genuine'\n  \
+    cancuoc verify --can - --trust csca/ --evidence card.evidence    keeps all that the verdict rests on\n  \
+    cancuoc verify --replay card.evidence --trust csca/    the same verdict again, without the card\n  \
+    cancuoc verify --replay archive/ --trust csca/ --jobs 4    many at once\n\n\
     Exit codes: 0 genuine, 1 not genuine, 3 inconclusive, 4 no card or reader, 5 the card refused.")]
 pub(super) struct Arguments {
     #[command(flatten)]
     access: AccessOptions,
     #[command(flatten)]
     terminal: TerminalOptions,
-    /// Folder with the certificates of country signing CAs and their revocation lists.
+    /// Folder with the certificates of country signing CAs and their revocation lists. Without it
+    /// nobody is trusted, and the verdict is inconclusive at best.
     #[arg(long, value_name = "DIR")]
-    trust: PathBuf,
+    trust: Option<PathBuf>,
     /// Verify files that cancuoc read saved, instead of a card: the chip is then not asked.
     #[arg(long, value_name = "DIR")]
     files: Option<PathBuf>,
-    /// What is accepted: strict, standard, integrity-only (never 'genuine'), or a file with a policy.
-    #[arg(long, value_name = "NAME|FILE", default_value = "strict")]
-    policy: String,
+    /// Verify evidence files again, instead of a card; of a folder all *.evidence in it.
+    #[arg(long, value_name = "FILE|DIR", num_args = 1.., conflicts_with = "files")]
+    replay: Vec<PathBuf>,
+    /// The time to judge files at: YYYY-MM-DD, or with the time of day as 2026-01-31T08:00:00Z.
+    /// Left out: now, and for evidence files the time that they record.
+    #[arg(long, value_name = "TIME")]
+    at: Option<String>,
+    /// What is accepted: strict (the default), standard, integrity-only (never 'genuine'), or a file
+    /// with a policy. Left out for evidence files: the policy that they record.
+    #[arg(long, value_name = "NAME|FILE")]
+    policy: Option<String>,
+    #[command(flatten)]
+    record: record::EvidenceOptions,
+    #[command(flatten)]
+    again: replay::AgainOptions,
 }
 
 pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<ExitStatus, Failure> {
-    if arguments.files.is_some() == arguments.access.is_given() {
-        return Err(Failure::usage("--mrz, --can, --number, --qr, --pin, --puk | --files"));
+    let files = arguments.files.is_some() || !arguments.replay.is_empty();
+    if files == arguments.access.is_given() {
+        let one_of = "--mrz, --can, --number, --qr, --pin, --puk | --files | --replay";
+        return Err(Failure::usage(one_of));
     }
-    let trust =
-        TrustStore::load(&arguments.trust).map_err(|e| Failure::file(&arguments.trust, &e))?;
-    for (path, problem) in &trust.problems {
-        tracing::warn!("{}: {problem}", path.display());
+    let at = arguments.at.as_deref().map(moment).transpose()?;
+    if at.is_some() && !files {
+        return Err(Failure::usage("--at: only with --files or --replay"));
     }
-    let policy = policy(&arguments.policy)?;
+    let trust = trust_store(arguments.trust.as_deref())?;
+    let policy = arguments.policy.as_deref().map(policy).transpose()?;
+    if !arguments.replay.is_empty() {
+        let again = replay::Again { trust: &trust, policy: policy.as_ref(), at };
+        return arguments.again.run(context, &arguments.replay, &again);
+    }
+    arguments.again.refuse()?;
+    let policy = policy.unwrap_or_else(|| Policy::strict().clone());
     let mut expected = Expected::default();
     let (files, chip, reading) = match &arguments.files {
-        Some(folder) => (load(folder)?, ChipEvidence::default(), None),
+        Some(folder) => (saved::load(folder)?, ChipEvidence::default(), None),
         None => {
             let mut access = arguments.access.resolve(context)?;
             restrict(&mut access.plan, &policy)?;
@@ -79,15 +106,47 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<ExitStatus
             (DocumentFiles::of_reading(&reading), ChipEvidence::of_reading(&reading), Some(reading))
         }
     };
+    let keeper = arguments.record.resolve(context)?;
     let start = std::time::Instant::now();
-    let now = jiff::Timestamp::now();
+    let now = at.unwrap_or_else(Timestamp::now);
     let inspection = Inspection { trust: &trust, now, expected: &expected, policy: &policy };
     let report = inspect(&files, &chip, &inspection);
-    let policy = policy.name.clone();
-    let result =
-        Outcome { report, policy, reading, verify_micros: start.elapsed().as_micros() as u64 };
-    result.print(context)?;
-    Ok(result.exit())
+    let verify_micros = start.elapsed().as_micros() as u64;
+    let outcome = Outcome {
+        report,
+        policy: policy.name.clone(),
+        now,
+        files,
+        chip,
+        session: reading.as_ref().map(outcome::session_facts),
+        reading: reading.as_ref().map(Reading::of),
+        replayed: None,
+        verify_micros,
+    };
+    keeper.keep(&outcome, &inspection)?;
+    outcome.print(context)?;
+    Ok(outcome.exit())
+}
+
+/// The trust store in a folder; an empty one without.
+fn trust_store(folder: Option<&Path>) -> Result<TrustStore, Failure> {
+    let Some(folder) = folder else { return Ok(TrustStore::default()) };
+    let trust = TrustStore::load(folder).map_err(|e| Failure::file(folder, &e))?;
+    for (path, problem) in &trust.problems {
+        tracing::warn!("{}: {problem}", path.display());
+    }
+    Ok(trust)
+}
+
+/// A time as `--at` takes it.
+fn moment(text: &str) -> Result<Timestamp, Failure> {
+    let day = || {
+        let date: jiff::civil::Date = text.parse().ok()?;
+        // The end of the day in Vietnam is the middle of it at Greenwich.
+        jiff::tz::TimeZone::UTC.to_timestamp(date.at(12, 0, 0, 0)).ok()
+    };
+    let parsed = text.parse::<Timestamp>().ok().or_else(day);
+    parsed.ok_or_else(|| Failure::usage("--at: YYYY-MM-DD | 2026-01-31T08:00:00Z"))
 }
 
 /// A built-in policy by its name, or one in a file.
@@ -149,14 +208,6 @@ pub(super) fn preference(policy: &Policy) -> ChipAuthenticationPreference {
     })
 }
 
-/// The result of an inspection, to be shown.
-pub(super) struct Outcome {
-    pub report: Report,
-    pub policy: String,
-    pub reading: Option<ChipReading>,
-    pub verify_micros: u64,
-}
-
 /// Reads and inspects a card that is powered already.
 pub(super) fn verify_card(
     context: &Context,
@@ -169,271 +220,19 @@ pub(super) fn verify_card(
     let start = std::time::Instant::now();
     let expected = Expected::default();
     let policy = Policy::strict();
-    let now = jiff::Timestamp::now();
+    let now = Timestamp::now();
     let inspection = Inspection { trust, now, expected: &expected, policy };
     let (files, chip) = (DocumentFiles::of_reading(&reading), ChipEvidence::of_reading(&reading));
     let report = inspect(&files, &chip, &inspection);
-    let verify_micros = start.elapsed().as_micros() as u64;
-    let policy = policy.name.clone();
-    Ok(Outcome { report, policy, reading: Some(reading), verify_micros })
-}
-
-/// Files that `cancuoc read` saved.
-fn load(folder: &Path) -> Result<DocumentFiles, Failure> {
-    let mut files = DocumentFiles::default();
-    let groups = DgNumber::all().map(DgNumber::file);
-    for file in groups.chain([FileId::COM, FileId::SOD]) {
-        if let Some(bytes) = load_file(folder, &read::file_name(file))? {
-            files.insert(file, bytes);
-        }
-    }
-    files.card_access = load_file(folder, &read::file_name(FileId::CARD_ACCESS))?;
-    files.card_security = load_file(folder, read::CARD_SECURITY_FILE)?;
-    if files.files.is_empty() {
-        return Err(Failure::file(folder, &std::io::ErrorKind::NotFound.into()));
-    }
-    // DG3 and DG4 come out only with Terminal Authentication, so saved files lack them.
-    files.protected = [3, 4].into_iter().filter_map(DgNumber::new).map(DgNumber::file).collect();
-    Ok(files)
-}
-
-fn load_file(folder: &Path, name: &str) -> Result<Option<Vec<u8>>, Failure> {
-    use std::io::Read;
-    let path = folder.join(name);
-    let mut bytes = Vec::new();
-    match std::fs::File::open(&path).and_then(|f| f.take(4 << 20).read_to_end(&mut bytes)) {
-        Ok(_) => Ok(Some(bytes)),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(Failure::file(&path, &error)),
-    }
-}
-
-impl Outcome {
-    /// Exit code of the verdict.
-    pub(super) fn exit(&self) -> ExitStatus {
-        match self.report.verdict() {
-            Verdict::Genuine => ExitStatus::Done,
-            Verdict::Forged => ExitStatus::NotGenuine,
-            Verdict::Inconclusive => ExitStatus::Inconclusive,
-        }
-    }
-
-    /// Prints the result in the form asked for.
-    pub(super) fn print(&self, context: &Context) -> Result<(), Failure> {
-        if context.json { output::json(&self.to_json(context)) } else { self.print_text(context) }
-    }
-
-    fn to_json(&self, context: &Context) -> Value {
-        let checks: Vec<_> =
-            self.report.checks.iter().map(|c| c.to_json(&message(context, c))).collect();
-        let mut document = json!({
-            "schema": "cancuoc.verify/1",
-            "verdict": self.report.verdict().as_str(),
-            "policy": self.policy,
-            "checks": checks,
-        });
-        if self.report.verdict() == Verdict::Inconclusive {
-            let names =
-                |ids: Vec<CheckId>| ids.into_iter().map(CheckId::as_str).collect::<Vec<_>>();
-            let groups = self.report.wanting().into_iter().map(names);
-            document["wanting"] = groups.collect::<Vec<_>>().into();
-        }
-        if let Some(reading) = &self.reading {
-            let micros = |value: u64| value as f64 / 1000.0;
-            document["document"] = holder_json(reading);
-            document["access"] = json!(reading.access);
-            document["apdus"] = read::counters_json(reading);
-            document["reading"] = read::statistics_json(&reading.statistics);
-            document["timing_ms"] = json!({
-                "access": micros(reading.access_micros),
-                "read": micros(reading.read_micros),
-                "verify": micros(self.verify_micros),
-                "total": micros(reading.access_micros + reading.read_micros + self.verify_micros),
-            });
-        }
-        document
-    }
-
-    fn print_text(&self, context: &Context) -> Result<(), Failure> {
-        if let Some(reading) = &self.reading {
-            print_holder(context, reading)?;
-        }
-        print_checks(context, &self.report.checks)?;
-        print_verdict(context, &self.report)?;
-        if let Some(reading) = &self.reading {
-            output::line(&read::statistics_line(context, &reading.statistics))?;
-            if let Some(line) = read::air_line(context, reading) {
-                output::line(&line)?;
-            }
-        }
-        Ok(())
-    }
-}
-
-fn message(context: &Context, check: &Check) -> String {
-    let found = super::text::find(context.lang, &format!("check.{}", check.code), &[]);
-    found.unwrap_or_else(|| check.code.to_owned())
-}
-
-fn holder_json(reading: &ChipReading) -> Value {
-    let profile = CardProfile::can_cuoc_2021();
-    let mrz = read::mrz(reading);
-    let national = read::dg13(reading).map(|d| d.view(&profile.dg13).to_json());
-    json!({
-        "number": mrz.as_ref().map(|m| m.document_number().as_str().to_owned()),
-        "personal_number": mrz.as_ref().and_then(|m| m.personal_number())
-            .map(|n| n.as_str().to_owned()),
-        "name": mrz.as_ref().map(|m| m.lines().last().unwrap_or_default().to_owned()),
-        "dg13": national,
+    Ok(Outcome {
+        report,
+        policy: policy.name.clone(),
+        now,
+        files,
+        chip,
+        session: Some(outcome::session_facts(&reading)),
+        reading: Some(Reading::of(&reading)),
+        replayed: None,
+        verify_micros: start.elapsed().as_micros() as u64,
     })
-}
-
-/// Portrait and national data of the holder.
-fn print_holder(context: &Context, reading: &ChipReading) -> Result<(), Failure> {
-    let graphics = context.graphics.resolve();
-    if graphics != Graphics::None {
-        let portrait = read::portraits(reading).into_iter().next();
-        if let Some(portrait) = portrait.and_then(|p| biometrics::decode(&p).ok()) {
-            picture::print(&portrait, graphics);
-        }
-    }
-    let profile = CardProfile::can_cuoc_2021();
-    if let Some(dg13) = read::dg13(reading) {
-        let view = dg13.view(&profile.dg13);
-        for field in &profile.dg13.fields {
-            let shown = match field.kind {
-                FieldKind::Parents => view.parents().map_or_else(Vec::new, |parents| {
-                    vec![("father", parents.father), ("mother", parents.mother)]
-                }),
-                _ => vec![(field.name.as_str(), view.state(&field.name))],
-            };
-            for (name, state) in shown {
-                if let Some(value) = state.non_empty() {
-                    let label = context.text(&format!("field.{name}"), &[]);
-                    output::line(&format!("{label}: {value}"))?;
-                }
-            }
-        }
-    } else if let Some(mrz) = read::mrz(reading) {
-        for line in mrz.lines() {
-            output::line(line)?;
-        }
-    }
-    output::line("")
-}
-
-fn print_checks(context: &Context, checks: &[Check]) -> Result<(), Failure> {
-    let header = ["verify.header.check", "verify.header.result", "verify.header.reason"];
-    let header: Vec<String> = header.iter().map(|key| context.text(key, &[])).collect();
-    let mut table = output::table(&header);
-    for check in checks {
-        let name = context.text(&format!("check_name.{}", check.id.as_str()), &[]);
-        let shown = if check.is_warning() { "warning" } else { check.status_name() };
-        let status = context.text(&format!("check_status.{shown}"), &[]);
-        let color = match shown {
-            "passed" => comfy_table::Color::Green,
-            "failed" => comfy_table::Color::Red,
-            _ => comfy_table::Color::Yellow,
-        };
-        let status = comfy_table::Cell::new(status).fg(color);
-        table.add_row([name.into(), status, message(context, check).into()]);
-    }
-    output::line(&table.to_string())
-}
-
-/// The verdict, and what to do about each reason.
-fn print_verdict(context: &Context, report: &Report) -> Result<(), Failure> {
-    let verdict = report.verdict();
-    let color = match verdict {
-        Verdict::Genuine => anstyle::AnsiColor::Green,
-        Verdict::Forged => anstyle::AnsiColor::Red,
-        Verdict::Inconclusive => anstyle::AnsiColor::Yellow,
-    };
-    let style = color.on_default().bold();
-    let text = context.text(&format!("verdict.{}", verdict.as_str()), &[]);
-    output::line(&format!("\n{style}{text}{style:#}"))?;
-    for check in report.checks.iter().filter(|c| !c.has_passed() || c.is_warning()) {
-        // A check that is merely skipped is of interest only where the verdict hangs on it.
-        if verdict == Verdict::Genuine && !check.is_warning() {
-            continue;
-        }
-        if let Some(hint) = hint(context.lang, check.code) {
-            output::line(&format!("  → {}: {}", message(context, check), hint))?;
-        }
-    }
-    if report.wanting().iter().any(Vec::is_empty) && verdict == Verdict::Inconclusive {
-        output::line(&format!("  → {}", context.text("verify.integrity_only", &[])))?;
-    }
-    Ok(())
-}
-
-/// What to do about a reason, where there is something to do.
-pub(super) fn hint(lang: Lang, code: &str) -> Option<String> {
-    let (_, advice) = reasons::find(code)?;
-    match advice {
-        Advice::Nothing | Advice::Consequence => None,
-        _ => Some(what_to_do(lang, code, advice)),
-    }
-}
-
-/// What to do about a reason: the sentence of its own, else that of its kind.
-fn what_to_do(lang: Lang, code: &str, advice: Advice) -> String {
-    let own = super::text::find(lang, &format!("check_hint.{code}"), &[]);
-    own.unwrap_or_else(|| super::text::text(lang, advice.key(), &[]))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::super::text::{find, text};
-    use super::*;
-
-    const TABLES: [(Lang, &str, &str); 2] = [
-        (Lang::En, "docs/en/verifiers.md", "| code | meaning | what to do |"),
-        (Lang::Vi, "docs/vi/nguoi-kiem-tra.md", "| mã | ý nghĩa | việc cần làm |"),
-    ];
-
-    #[test]
-    fn every_reason_has_its_meaning_and_what_to_do() {
-        for (code, advice) in reasons::REASONS.iter().flat_map(|(_, reasons)| *reasons) {
-            let (meaning, own) = (format!("check.{code}"), format!("check_hint.{code}"));
-            for lang in [Lang::En, Lang::Vi] {
-                assert!(find(lang, &meaning, &[]).is_some(), "{meaning}");
-                assert!(find(lang, advice.key(), &[]).is_some(), "{}", advice.key());
-                let has_own = find(lang, &own, &[]).is_some();
-                assert_eq!(*advice == Advice::Own, has_own, "{own}");
-            }
-        }
-    }
-
-    /// The tables of reasons as they stand in the documents.
-    fn tables(lang: Lang, header: &str) -> String {
-        let mut out = String::new();
-        for (heading, reasons) in reasons::REASONS {
-            out += &format!("\n### {}\n\n{header}\n|---|---|---|\n", text(lang, heading, &[]));
-            for (code, advice) in *reasons {
-                let meaning = text(lang, &format!("check.{code}"), &[]);
-                out += &format!("| `{code}` | {meaning} | {} |\n", what_to_do(lang, code, *advice));
-            }
-        }
-        out + "\n"
-    }
-
-    /// Where they differ, run the test once more with `CANCUOC_WRITE_DOCS=1`.
-    #[test]
-    fn the_documents_list_every_reason_with_its_meaning_and_what_to_do() {
-        for (lang, file, header) in TABLES {
-            let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
-            let document = std::fs::read_to_string(&path).unwrap();
-            let (before, rest) = document.split_once("<!-- reasons -->\n").unwrap();
-            let (_, after) = rest.split_once("<!-- end of reasons -->\n").unwrap();
-            let tables = tables(lang, header);
-            let wanted =
-                format!("{before}<!-- reasons -->\n{tables}<!-- end of reasons -->\n{after}");
-            if std::env::var_os("CANCUOC_WRITE_DOCS").is_some() {
-                std::fs::write(&path, &wanted).unwrap();
-                continue;
-            }
-            assert!(document == wanted, "{file} is out of date: CANCUOC_WRITE_DOCS=1 cargo test");
-        }
-    }
 }

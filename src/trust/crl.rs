@@ -4,7 +4,7 @@ use der::{Decode, Encode};
 use jiff::Timestamp;
 use x509_cert::crl::CertificateList;
 
-use crate::lds::{Element, PublicKey, SignatureAlgorithm, SignatureFault, tag};
+use crate::lds::{Element, PublicKey, SignatureAlgorithm, SignatureFault, tag, write};
 
 /// A revocation list with the bytes that are signed.
 #[derive(Debug, Clone)]
@@ -43,6 +43,12 @@ impl Crl {
             revoked: revoked.map(|r| r.serial_number.as_bytes().to_vec()).collect(),
             next_update,
         })
+    }
+
+    /// The list in DER.
+    #[must_use]
+    pub fn to_der(&self) -> Vec<u8> {
+        write::sequence(&[&self.tbs, &self.algorithm, &write::bits(&self.signature)])
     }
 
     /// Verifies the signature with the key of the issuer.

@@ -27,9 +27,44 @@ pub enum CheckId {
     ConsistencyQr,
     DocumentValidity,
     BiometricsFormat,
+    EvidenceOrigin,
+    EvidencePolicy,
 }
 
 impl CheckId {
+    /// All of them, in the order of the procedure.
+    pub const ALL: [Self; 23] = [
+        Self::AccessPace,
+        Self::AccessBac,
+        Self::ChipCa,
+        Self::ChipPaceCam,
+        Self::ChipAa,
+        Self::TerminalTa,
+        Self::PaSodStructure,
+        Self::PaSodSignature,
+        Self::PaDsCertificate,
+        Self::PaChain,
+        Self::PaRevocation,
+        Self::PaHashes,
+        Self::PaCardSecurity,
+        Self::ConsistencyComSod,
+        Self::ConsistencyCardAccessDg14,
+        Self::ConsistencyCardSecurity,
+        Self::ConsistencyDg1Dg13,
+        Self::ConsistencyMrz,
+        Self::ConsistencyQr,
+        Self::DocumentValidity,
+        Self::BiometricsFormat,
+        Self::EvidenceOrigin,
+        Self::EvidencePolicy,
+    ];
+
+    /// The check with the identifier.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|id| id.as_str() == name)
+    }
+
     /// The identifier that people script against.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -55,6 +90,8 @@ impl CheckId {
             Self::ConsistencyQr => "consistency.qr",
             Self::DocumentValidity => "document.validity",
             Self::BiometricsFormat => "biometrics.format",
+            Self::EvidenceOrigin => "evidence.origin",
+            Self::EvidencePolicy => "evidence.policy",
         }
     }
 }
@@ -147,6 +184,39 @@ impl Check {
     #[must_use]
     pub fn unsupported(id: CheckId, code: &'static str, evidence: Evidence) -> Self {
         Self { id, status: Status::Unsupported(evidence.0), code }
+    }
+
+    /// A check as an evidence file has it; none where the status is unknown, or it passed or failed
+    /// without evidence.
+    #[must_use]
+    pub(super) fn recorded(
+        id: CheckId,
+        status: &str,
+        code: &'static str,
+        detail: Map<String, Value>,
+    ) -> Option<Self> {
+        let status = match status {
+            "skipped" => Status::Skipped(detail),
+            "unsupported" => Status::Unsupported(detail),
+            _ if detail.is_empty() => return None,
+            "passed" => Status::Passed(Evidence(detail)),
+            "failed" => Status::Failed(Evidence(detail)),
+            _ => return None,
+        };
+        Some(Self { id, status, code })
+    }
+
+    /// Drops facts; that there were some stays visible.
+    pub(super) fn forget(&mut self, facts: &[&str]) {
+        let detail = match &mut self.status {
+            Status::Passed(evidence) | Status::Failed(evidence) => &mut evidence.0,
+            Status::Skipped(detail) | Status::Unsupported(detail) => detail,
+        };
+        for fact in facts {
+            if let Some(value) = detail.get_mut(*fact) {
+                *value = Value::Null;
+            }
+        }
     }
 
     /// Whether it holds.
@@ -248,6 +318,12 @@ impl Verdict {
         } else {
             Self::Inconclusive
         }
+    }
+
+    /// The verdict with the name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Self::Genuine, Self::Forged, Self::Inconclusive].into_iter().find(|v| v.as_str() == name)
     }
 
     /// Name in JSON.

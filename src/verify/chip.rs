@@ -37,6 +37,8 @@ pub enum ChipOutcome<T> {
     Refused(String),
     /// The chip has only variants that the terminal does not know: which.
     Unsupported(String),
+    /// The chip answered, but an evidence file leaves the answer out.
+    LeftOut,
 }
 
 /// What came of Terminal Authentication: what the card said, which proves nothing to others.

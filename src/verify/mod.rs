@@ -4,13 +4,16 @@
 mod check;
 mod chip;
 mod consistency;
+pub mod evidence;
 mod passive_authentication;
 mod policy;
 mod reading;
 pub mod reasons;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
+use cancuoc_primitives::hash::HashAlgorithm;
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
@@ -44,6 +47,23 @@ pub struct DocumentFiles {
     /// How many bytes stand after the data object of a file. They are no part of the file's
     /// content: nobody signed them.
     pub trailing: BTreeMap<FileId, usize>,
+    /// Files that were read, but whose content an evidence file leaves out.
+    pub left_out: BTreeMap<FileId, LeftOut>,
+    /// Characters 3 to 5 of the MRZ, fillers included, where DG1 is left out.
+    pub issuing_state: Option<[u8; 3]>,
+    /// Revocation lists that came with the files. They count only where an anchor signed them.
+    pub revocation_lists: Vec<Vec<u8>>,
+}
+
+/// What is kept of a file whose content is left out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LeftOut {
+    /// Bytes of its content.
+    pub length: usize,
+    /// Hash function.
+    pub algorithm: HashAlgorithm,
+    /// Hash of its content.
+    pub hash: Vec<u8>,
 }
 
 impl DocumentFiles {
@@ -95,6 +115,17 @@ pub struct Report {
     pub checks: Vec<Check>,
     /// What the policy asks of a genuine document.
     pub requirements: Requirements,
+    /// Certificates and revocation lists that the verdict rests on, besides those in the files.
+    pub material: Arc<Material>,
+}
+
+/// What a verdict rests on besides the document's own files.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Material {
+    /// Certificates of country signing CAs in DER.
+    pub certificates: Vec<Vec<u8>>,
+    /// Their revocation lists in DER.
+    pub revocation_lists: Vec<Vec<u8>>,
 }
 
 impl Report {
@@ -133,6 +164,7 @@ pub fn inspect_cached(
     let policy = inspection.policy;
     let mut checks = chip::access_checks(chip, policy);
     let passive = passive_authentication::check(files, inspection, signers);
+    let material = passive.material.clone();
     let (card_security_check, card_security) =
         passive_authentication::check_card_security(files, inspection, signers);
     // Keys of the chip count only where a trusted signature binds them.
@@ -148,7 +180,7 @@ pub fn inspect_cached(
     checks.extend(passive.checks);
     checks.push(card_security_check);
     checks.extend(consistency::check(files, chip, card_security.as_ref(), inspection));
-    Report { checks, requirements: inspection.policy.requirements() }
+    Report { checks, requirements: inspection.policy.requirements(), material }
 }
 
 #[cfg(test)]

@@ -8,19 +8,21 @@ mod signers;
 mod states;
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use cancuoc_primitives::hash::HashAlgorithm;
 use serde_json::{Map, Value};
 
 pub use signers::SignerCache;
 
-use super::{Check, CheckId, DocumentFiles, Evidence, Inspection};
+use super::{Check, CheckId, DocumentFiles, Evidence, Inspection, Material};
 use crate::lds::sod::{LDS_SECURITY_OBJECT_TYPES, LdsSecurityObject, Sod};
 use crate::lds::{CardSecurity, DgNumber, FileId, SECURITY_OBJECT};
 
 /// The checks, and which data groups a trusted security object binds.
 pub(super) struct PassiveAuthentication {
     pub(super) checks: Vec<Check>,
+    pub(super) material: Arc<Material>,
     bound: BTreeSet<u8>,
 }
 
@@ -52,7 +54,8 @@ pub(super) fn check(
         Err(failed) => {
             let mut checks = vec![failed];
             checks.extend(AFTER_STRUCTURE.map(|id| Check::skipped(id, "sod_unusable")));
-            return PassiveAuthentication { checks, bound: BTreeSet::new() };
+            let (material, bound) = (Arc::default(), BTreeSet::new());
+            return PassiveAuthentication { checks, material, bound };
         }
     };
     let structure = Evidence::new("version", object.version)
@@ -68,10 +71,11 @@ pub(super) fn check(
         inspection.policy,
     );
     checks.push(signed);
-    checks.extend(chain::check(&sod, signer.as_deref(), files, inspection));
+    checks.extend(chain::check(&sod, signer.as_deref(), files, inspection, signers));
     let (hashes, bound) = check_hashes(files, &object, hash);
     checks.push(hashes.under(inspection.policy.data_group_hash(hash)));
-    PassiveAuthentication { checks, bound }
+    let material = signer.map(|signer| signer.material.clone()).unwrap_or_default();
+    PassiveAuthentication { checks, material, bound }
 }
 
 /// `pa.card_security`: the signature of EF.CardSecurity, by the rules and up to the anchors of
@@ -97,7 +101,7 @@ pub(super) fn check_card_security(
         signature::check(id, &file.signed_data, &[SECURITY_OBJECT], signers, inspection.policy);
     let mut steps = vec![signed];
     if signer.is_some() {
-        let chain = chain::check(&file.signed_data, signer.as_deref(), files, inspection);
+        let chain = chain::check(&file.signed_data, signer.as_deref(), files, inspection, signers);
         // Whether a revocation list is at hand is said once, beside EF.SOD.
         steps.extend(chain.into_iter().filter(|c| c.id != CheckId::PaRevocation || c.has_failed()));
     }
@@ -185,7 +189,7 @@ fn check_hashes(
         ["dg_hash_mismatch", "dg_not_in_sod", "dg_unreadable", "dg_denied", "dg_missing"]
             .map(|code| (code, Vec::new()));
     let [wrong, unsigned, unreadable, denied, missing] = &mut faults;
-    let mut protected = Vec::new();
+    let (mut protected, mut recorded) = (Vec::new(), Vec::new());
     for number in DgNumber::all() {
         let file = number.file();
         let Some(expected) = object.hash_of(number) else {
@@ -194,6 +198,11 @@ fn check_hashes(
             }
             continue;
         };
+        if let Some(left_out) = files.left_out.get(&file) {
+            let list = if left_out.hash == expected { &mut recorded } else { &mut wrong.1 };
+            list.push(number.to_string());
+            continue;
+        }
         match files.files.get(&file) {
             Some(bytes) if hash.digest(bytes) == expected => {
                 right.insert(number.get());
@@ -216,7 +225,11 @@ fn check_hashes(
                 .and("weak", hash == HashAlgorithm::Sha1)
                 .and("not_read", protected);
             let trailing = files.trailing_of(DgNumber::all().map(DgNumber::file));
-            passed_unless_trailing(id, evidence, trailing)
+            if recorded.is_empty() {
+                passed_unless_trailing(id, evidence, trailing)
+            } else {
+                Check::warned(id, "recorded_hashes", evidence.and("recorded", recorded))
+            }
         }
     };
     (check, right)

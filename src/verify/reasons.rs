@@ -223,6 +223,17 @@ pub const REASONS: &[(&str, &[Reason])] = &[
         ],
     ),
     (
+        "reason_group.evidence",
+        &[
+            ("recorded", Own),
+            ("recorded_hashes", Own),
+            ("proof_left_out", Own),
+            ("evidence_not_signed", Own),
+            ("evidence_signer_unknown", Own),
+            ("evidence_policy_own", Own),
+        ],
+    ),
+    (
         "reason_group.policy",
         &[
             ("policy_bac", Policy),

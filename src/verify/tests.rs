@@ -12,6 +12,7 @@ use cancuoc_primitives::hash::HashAlgorithm;
 use proptest::prelude::*;
 
 mod chain;
+mod evidence;
 mod security_object;
 
 const MRZ: &[u8] =

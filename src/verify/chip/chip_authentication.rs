@@ -29,6 +29,7 @@ pub(super) fn check(
     };
     let evidence = match &chip.chip_authentication {
         ChipOutcome::NotTried => return Check::skipped(id, "no_chip"),
+        ChipOutcome::LeftOut => return Check::skipped(id, "proof_left_out"),
         ChipOutcome::Unsupported(what) => {
             return Check::unsupported(
                 id,

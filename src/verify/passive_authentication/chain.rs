@@ -2,7 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::signers::{Issuer, Revocation, Signer};
+use super::signers::{Issuer, Revocation, Signer, SignerCache};
 use super::states;
 use crate::lds::{SignedData, decode_dg1};
 use crate::pki::{ProfileFinding, ProfileKind, check_profile};
@@ -13,11 +13,12 @@ use crate::verify::{Check, CheckId, DocumentFiles, Evidence, Inspection, Policy,
 const CLOCK_DIFFERENCE: SignedDuration = SignedDuration::from_hours(24);
 
 /// `pa.ds_certificate`, `pa.chain` and `pa.revocation`.
-pub(super) fn check(
+pub(super) fn check<'t>(
     signed: &SignedData,
-    signer: Option<&Signer<'_>>,
+    signer: Option<&Signer<'t>>,
     files: &DocumentFiles,
     inspection: &Inspection<'_>,
+    signers: &SignerCache<'t>,
 ) -> Vec<Check> {
     let ids = [CheckId::PaDsCertificate, CheckId::PaChain, CheckId::PaRevocation];
     let Some(signer) = signer else {
@@ -26,7 +27,7 @@ pub(super) fn check(
     let policy = inspection.policy;
     let chain = check_chain(signer, signed, files, inspection);
     let revocation = if chain.has_passed() {
-        check_revocation(signer, inspection.now)
+        check_revocation(signer, signers.revocation(signer, files), inspection.now)
     } else {
         Check::skipped(CheckId::PaRevocation, "no_trusted_csca")
     };
@@ -175,16 +176,16 @@ fn false_issuer(
 
 /// Whether the state that the MRZ names is the signer's.
 fn state_fits(files: &DocumentFiles, country: &str) -> bool {
-    let Some(mrz) = files.data_group(1).and_then(|bytes| decode_dg1(bytes).ok()) else {
-        return true;
-    };
-    states::signs_for(country, mrz.get(2..5).unwrap_or_default())
+    let mrz = files.data_group(1).and_then(|bytes| decode_dg1(bytes).ok());
+    let state = mrz.and_then(|mrz| mrz.get(2..5));
+    let state = state.or_else(|| files.issuing_state.as_ref().map(|state| &state[..]));
+    state.is_none_or(|state| states::signs_for(country, state))
 }
 
-fn check_revocation(signer: &Signer<'_>, now: Timestamp) -> Check {
+fn check_revocation(signer: &Signer<'_>, revocation: Revocation, now: Timestamp) -> Check {
     let id = CheckId::PaRevocation;
     let serial = Evidence::new("serial", hex::encode(&signer.certificate.serial));
-    match signer.revocation {
+    match revocation {
         Revocation::NoList => Check::skipped(id, "crl_missing"),
         Revocation::NotSigned => Check::skipped(id, "crl_signature_invalid"),
         Revocation::Revoked => Check::failed(id, "ds_revoked", serial),

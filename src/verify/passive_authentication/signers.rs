@@ -2,24 +2,32 @@
 //! that the certificate has signed, so that it is found out once.
 
 use std::collections::HashMap;
+use std::ops::Deref;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::Timestamp;
 
 use crate::lds::{SignatureAlgorithm, SignatureFault};
 use crate::pki::{ProfileFinding, ProfileKind, check_profile};
-use crate::trust::{TrustStore, X509, X509Error, country_of};
+use crate::trust::{Crl, TrustStore, X509, X509Error, country_of};
+use crate::verify::{DocumentFiles, Material};
 
 /// Most certificates that are remembered: far more than the signers of all countries, and a bound
 /// where somebody brings a new one with each document.
 const MOST: usize = 4096;
+/// Most revocation lists of evidence files that are remembered.
+const MOST_LISTS: usize = 64;
 
 /// Remembers what a trust store says of document signers, for many documents and threads.
 #[derive(Debug)]
 pub struct SignerCache<'t> {
     trust: &'t TrustStore,
     known: Mutex<HashMap<Vec<u8>, Arc<Signer<'t>>>>,
+    /// Lists that came with files, by their bytes and the anchor's; none where it did not sign.
+    lists: Mutex<Lists>,
 }
+
+type Lists = HashMap<(Vec<u8>, Vec<u8>), Option<Arc<Crl>>>;
 
 /// A document signer as the trust store sees it.
 #[derive(Debug)]
@@ -29,6 +37,8 @@ pub(in crate::verify) struct Signer<'t> {
     pub(in crate::verify) findings: Vec<ProfileFinding>,
     pub(in crate::verify) issuer: Issuer<'t>,
     pub(in crate::verify) revocation: Revocation,
+    /// What a verdict about its documents rests on besides their files.
+    pub(in crate::verify) material: Arc<Material>,
 }
 
 /// Who issued a document signer's certificate.
@@ -61,12 +71,46 @@ impl<'t> SignerCache<'t> {
     /// An empty one for a trust store.
     #[must_use]
     pub fn new(trust: &'t TrustStore) -> Self {
-        Self { trust, known: Mutex::default() }
+        Self { trust, known: Mutex::default(), lists: Mutex::default() }
     }
 
     /// The trust store.
     pub(in crate::verify) const fn trust(&self) -> &'t TrustStore {
         self.trust
+    }
+
+    /// What the revocation lists say of a signer: those of the trust store, else those that came
+    /// with the files, where the anchor signed them.
+    pub(in crate::verify) fn revocation(
+        &self,
+        signer: &Signer<'t>,
+        files: &DocumentFiles,
+    ) -> Revocation {
+        match (&signer.issuer, signer.revocation) {
+            (Issuer::Anchor { anchor, .. }, Revocation::NoList) => {
+                let lists = files.revocation_lists.iter().filter_map(|der| self.list(der, anchor));
+                revocation_by(&signer.certificate, lists).unwrap_or(Revocation::NoList)
+            }
+            (_, revocation) => revocation,
+        }
+    }
+
+    /// A revocation list that the anchor signed; verified once.
+    fn list(&self, der: &[u8], anchor: &X509) -> Option<Arc<Crl>> {
+        let key = (der.to_vec(), anchor.der.clone());
+        let lists = || self.lists.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(list) = lists().get(&key) {
+            return list.clone();
+        }
+        let list = Crl::decode(der)
+            .filter(|list| list.issuer == anchor.subject && list.verify(&anchor.key).is_ok());
+        let list = list.map(Arc::new);
+        let mut lists = lists();
+        if lists.len() >= MOST_LISTS {
+            lists.clear();
+        }
+        lists.insert(key, list.clone());
+        list
     }
 
     /// What is known of a certificate in DER.
@@ -90,11 +134,16 @@ impl<'t> Signer<'t> {
     fn find(certificate: X509, trust: &'t TrustStore) -> Self {
         let findings = check_profile(&certificate.certificate, ProfileKind::DocumentSigner);
         let issuer = find_issuer(&certificate, trust);
-        let revocation = match &issuer {
-            Issuer::Anchor { anchor, .. } => find_revocation(&certificate, anchor, trust),
-            _ => Revocation::NoList,
+        let Issuer::Anchor { anchor, .. } = &issuer else {
+            let (revocation, material) = (Revocation::NoList, Arc::default());
+            return Self { certificate, findings, issuer, revocation, material };
         };
-        Self { certificate, findings, issuer, revocation }
+        let (revocation, lists) = find_revocation(&certificate, anchor, trust);
+        let material = Arc::new(Material {
+            certificates: vec![anchor.der.clone()],
+            revocation_lists: lists.into_iter().map(Crl::to_der).collect(),
+        });
+        Self { certificate, findings, issuer, revocation, material }
     }
 }
 
@@ -136,18 +185,31 @@ fn find_issuer<'t>(certificate: &X509, trust: &'t TrustStore) -> Issuer<'t> {
     }
 }
 
-fn find_revocation(certificate: &X509, anchor: &X509, trust: &TrustStore) -> Revocation {
+/// What the lists of the trust store say, and which of them the anchor signed.
+fn find_revocation<'t>(
+    certificate: &X509,
+    anchor: &X509,
+    trust: &'t TrustStore,
+) -> (Revocation, Vec<&'t Crl>) {
     let mut lists = trust.crls.iter().filter(|list| list.issuer == anchor.subject).peekable();
     if lists.peek().is_none() {
-        return Revocation::NoList;
+        return (Revocation::NoList, Vec::new());
     }
-    let signed: Vec<_> = lists.filter(|list| list.verify(&anchor.key).is_ok()).collect();
-    let Some(newest) = signed.iter().max_by_key(|list| list.next_update) else {
-        return Revocation::NotSigned;
-    };
+    let signed: Vec<&Crl> = lists.filter(|list| list.verify(&anchor.key).is_ok()).collect();
+    let found = revocation_by(certificate, signed.iter().copied());
+    (found.unwrap_or(Revocation::NotSigned), signed)
+}
+
+/// What lists of the issuer say; `None` where there is none.
+fn revocation_by<L: Deref<Target = Crl>>(
+    certificate: &X509,
+    lists: impl Iterator<Item = L>,
+) -> Option<Revocation> {
+    let lists: Vec<L> = lists.collect();
+    let newest = lists.iter().max_by_key(|list| list.next_update)?;
     // A revocation stays one, however old the list is that tells it.
-    if signed.iter().any(|list| list.revoked.contains(&certificate.serial)) {
-        return Revocation::Revoked;
+    if lists.iter().any(|list| list.revoked.contains(&certificate.serial)) {
+        return Some(Revocation::Revoked);
     }
-    Revocation::NotListed(newest.next_update)
+    Some(Revocation::NotListed(newest.next_update))
 }

@@ -45,6 +45,13 @@ impl Policy {
         policies.iter().find(|policy| policy.name == name).ok_or_else(unknown)
     }
 
+    /// The built-in policy that a whole text is.
+    #[must_use]
+    pub fn builtin_of(text: &str) -> Option<&'static Self> {
+        let all = Self::NAMES.iter().filter_map(|name| Self::builtin(name).ok());
+        all.into_iter().find(|policy| policy.to_toml() == text)
+    }
+
     /// The default.
     #[must_use]
     #[allow(clippy::missing_panics_doc, clippy::expect_used)]
@@ -76,7 +83,10 @@ pub(super) fn read(source: &str) -> Result<Policy, PolicyError> {
             }
         }
     }
-    whole.try_into().map_err(|e| malformed(&e))
+    let text = toml::to_string(&whole);
+    let mut policy: Policy = whole.try_into().map_err(|e| malformed(&e))?;
+    policy.text = text.map_err(|e| PolicyError::Malformed { message: e.to_string() })?;
+    Ok(policy)
 }
 
 /// One line: the position is in the span, the message may be several.

@@ -86,6 +86,9 @@ pub struct Policy {
     pub terminal_authentication: TerminalAuthenticationRules,
     /// What "genuine" takes.
     pub verdict: VerdictRules,
+    /// All its keys as TOML, those too that came from `strict`.
+    #[serde(skip)]
+    text: String,
 }
 
 /// How the card may be opened (ICAO 9303-11 §4).
@@ -232,6 +235,12 @@ impl Policy {
         let policy = builtin::read(source)?;
         policy.check()?;
         Ok(policy)
+    }
+
+    /// The whole policy as TOML: whoever reads it later gets the same, whatever `strict` is then.
+    #[must_use]
+    pub fn to_toml(&self) -> &str {
+        &self.text
     }
 
     fn check(&self) -> Result<(), PolicyError> {

@@ -1,0 +1,129 @@
+//! Keeping an evidence file.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+
+use super::super::{Context, ExitStatus, Failure, output, secret};
+use super::Outcome;
+use crate::error::ErrorCode;
+use crate::pki::{Signer, SoftwareKey, from_pem};
+use crate::trust::X509;
+use crate::verify::Inspection;
+use crate::verify::evidence::{InspectionRecord, signature};
+
+/// Largest key or certificate that is read, in bytes.
+const MAX_FILE: u64 = 64 * 1024;
+
+/// The options.
+#[derive(Debug, Clone, Args)]
+pub(super) struct EvidenceOptions {
+    /// Keep all that the verdict rests on in FILE, to verify it again without the card. It holds
+    /// personal data: readable by you alone.
+    #[arg(long, value_name = "FILE", conflicts_with = "replay")]
+    evidence: Option<PathBuf>,
+    /// Leave personal data out of the evidence file, and keep their hashes.
+    #[arg(long, requires = "evidence")]
+    evidence_redact: bool,
+    /// Sign the evidence file with this key: encrypted PKCS #8 in PEM.
+    #[arg(long, value_name = "FILE", requires = "evidence")]
+    evidence_key: Option<PathBuf>,
+    /// Password of the key; -, env:NAME, file:PATH.
+    #[arg(
+        long,
+        value_name = "SECRET",
+        requires = "evidence_key",
+        default_value_if("evidence_key", clap::builder::ArgPredicate::IsPresent, "-")
+    )]
+    evidence_password: Option<String>,
+    /// Certificate of the key, to be put beside the signature.
+    #[arg(long, value_name = "FILE", requires = "evidence_key")]
+    evidence_certificate: Option<PathBuf>,
+}
+
+/// The options, with the key read: before the card is asked for anything.
+pub(super) struct Keeper {
+    path: Option<PathBuf>,
+    redact: bool,
+    key: Option<SoftwareKey>,
+    certificate: Option<Vec<u8>>,
+}
+
+fn bad(path: &Path, error: &dyn ErrorCode) -> Failure {
+    Failure::from_error(ExitStatus::BadInput, error).with("file", path.display())
+}
+
+impl EvidenceOptions {
+    /// Reads key and certificate.
+    ///
+    /// # Errors
+    /// A [`Failure`] that names the file and what is wrong with it.
+    pub(super) fn resolve(&self, context: &Context) -> Result<Keeper, Failure> {
+        let key = match (&self.evidence_key, &self.evidence_password) {
+            (Some(path), Some(password)) => {
+                let password = secret::read(context, "--evidence-password", password)?;
+                Some(load_key(path, &password)?)
+            }
+            _ => None,
+        };
+        let certificate = match (&self.evidence_certificate, &key) {
+            (Some(path), Some(key)) => Some(load_certificate(path, key)?),
+            _ => None,
+        };
+        Ok(Keeper { path: self.evidence.clone(), redact: self.evidence_redact, key, certificate })
+    }
+}
+
+/// Bytes of a file in DER or PEM.
+pub(super) fn read_der(path: &Path) -> Result<Vec<u8>, Failure> {
+    let mut bytes = Vec::new();
+    let file = File::open(path).map_err(|e| Failure::file(path, &e))?;
+    file.take(MAX_FILE).read_to_end(&mut bytes).map_err(|e| Failure::file(path, &e))?;
+    Ok(der::pem::decode_vec(&bytes).map(|(_, der)| der).unwrap_or(bytes))
+}
+
+fn load_key(path: &Path, password: &str) -> Result<SoftwareKey, Failure> {
+    let mut text = String::new();
+    let file = File::open(path).map_err(|e| Failure::file(path, &e))?;
+    file.take(MAX_FILE).read_to_string(&mut text).map_err(|e| Failure::file(path, &e))?;
+    let encrypted = from_pem(&text, "ENCRYPTED PRIVATE KEY").ok_or_else(|| {
+        let what = "not an encrypted key in PEM";
+        Failure::new(ExitStatus::BadInput, "key_malformed", what).with("file", path.display())
+    })?;
+    SoftwareKey::decrypt(&encrypted, password).map_err(|e| bad(path, &e))
+}
+
+fn load_certificate(path: &Path, key: &SoftwareKey) -> Result<Vec<u8>, Failure> {
+    let certificate = X509::decode(&read_der(path)?).map_err(|e| bad(path, &e))?;
+    if certificate.key != key.public_key() {
+        let failure = Failure::new(ExitStatus::BadInput, "evidence_certificate_key", "other key");
+        return Err(failure.with("file", path.display()));
+    }
+    Ok(certificate.der)
+}
+
+impl Keeper {
+    /// Writes the evidence file, where one is wanted.
+    pub(super) fn keep(
+        &self,
+        outcome: &Outcome,
+        inspection: &Inspection<'_>,
+    ) -> Result<(), Failure> {
+        let Some(path) = &self.path else { return Ok(()) };
+        let report = &outcome.report;
+        let mut record = InspectionRecord::new(&outcome.files, &outcome.chip, inspection, report);
+        record.session = outcome.session;
+        if self.redact {
+            record = record.redacted();
+        }
+        let line = record.encode().map_err(|e| bad(path, &e))?;
+        let certificate = self.certificate.as_deref();
+        let signer = self.key.as_ref().map(|key| (key as &dyn Signer, certificate));
+        let mut random = rand_core::UnwrapErr(getrandom::SysRng);
+        let file = signature::file(&line, signer, &mut random);
+        let file = file.map_err(|e| Failure::from_error(ExitStatus::Unavailable, &e))?;
+        output::write_private(path, &file).map_err(|e| Failure::file(path, &e))
+    }
+}

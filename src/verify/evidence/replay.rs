@@ -1,0 +1,148 @@
+//! Reaching the verdict of an evidence file again.
+
+use jiff::Timestamp;
+
+use super::signature::{EvidenceFile, KnownSigner};
+use super::{InspectionRecord, signature::SignedBy};
+use crate::lds::{DgNumber, FileId};
+use crate::verify::{
+    Check, CheckId, Evidence, Inspection, Policy, Report, SignerCache, inspect_cached,
+};
+
+/// With what an evidence file is verified again.
+#[derive(Debug, Clone, Copy)]
+pub struct ReplayOptions<'a> {
+    /// The time to judge at; the record's own where there is none.
+    pub now: Option<Timestamp>,
+    /// What is accepted; the record's own policy where there is none.
+    pub policy: Option<&'a Policy>,
+    /// Keys that evidence files are signed with. They are not asked for here: see
+    /// [`EvidenceFile::require_signer`].
+    pub known_signers: &'a [KnownSigner],
+}
+
+/// An evidence file verified again.
+#[derive(Debug, Clone)]
+pub struct Replay {
+    /// All checks, the two on the file itself at the end.
+    pub report: Report,
+    /// The time that was judged at.
+    pub now: Timestamp,
+    /// Checks whose outcome is another than was recorded.
+    pub differ: Vec<CheckId>,
+}
+
+/// Whose word the file is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// Signed by a key that is known.
+    Known,
+    /// Signed by a key that is not.
+    Unknown,
+    /// Not signed.
+    Unsigned,
+}
+
+/// Verifies an evidence file again. Anchors are those of the cache's trust store alone.
+#[must_use]
+pub fn replay(
+    file: &EvidenceFile,
+    options: &ReplayOptions<'_>,
+    signers: &SignerCache<'_>,
+) -> Replay {
+    let record = &file.record;
+    let now = options.now.unwrap_or(record.time);
+    let policy = options.policy.unwrap_or(&record.policy);
+    let inspection = Inspection { trust: signers.trust(), now, expected: &record.expected, policy };
+    let mut report = inspect_cached(&record.files, &record.chip, &inspection, signers);
+    for check in &mut report.checks {
+        if let Some(recorded) = as_recorded(check, record) {
+            *check = recorded;
+        }
+    }
+    let differs = |check: &&Check| {
+        let before = record.checks.iter().find(|before| before.id == check.id);
+        before.is_none_or(|before| before.status_name() != check.status_name())
+    };
+    let differ = report.checks.iter().filter(differs).map(|check| check.id).collect();
+    report.checks.push(origin_check(file, options.known_signers));
+    report.checks.push(policy_check(record, options.policy));
+    Replay { report, now, differ }
+}
+
+/// The files that a check needs.
+fn needed(id: CheckId) -> &'static [u8] {
+    match id {
+        CheckId::ConsistencyDg1Dg13 | CheckId::ConsistencyQr | CheckId::DocumentValidity => {
+            &[1, 13]
+        }
+        CheckId::ConsistencyMrz => &[1],
+        CheckId::BiometricsFormat => &[2],
+        _ => &[],
+    }
+}
+
+/// The recorded outcome of a check that cannot be made again, because what it needs was left out.
+fn as_recorded(check: &Check, record: &InspectionRecord) -> Option<Check> {
+    let left_out = |number: &u8| {
+        let file = DgNumber::new(*number).map(DgNumber::file);
+        file.is_some_and(|file: FileId| record.files.left_out.contains_key(&file))
+    };
+    let proof_left_out = check.code == "proof_left_out";
+    if !proof_left_out && !needed(check.id).iter().any(left_out) {
+        return None;
+    }
+    let before = record.checks.iter().find(|before| before.id == check.id)?;
+    if before.has_failed() {
+        let evidence = before.evidence().and("recorded", true);
+        return Some(Check::failed(check.id, before.code, evidence));
+    }
+    if proof_left_out {
+        // That it was passed is hearsay, and a proof of the chip is what "genuine" stands on.
+        let evidence = Evidence::new("recorded", before.status_name());
+        return Some(Check::skipped_with(check.id, check.code, evidence));
+    }
+    if before.has_passed() {
+        let evidence = before.evidence().and("recorded", true).and("recorded_code", before.code);
+        return Some(Check::warned(check.id, "recorded", evidence));
+    }
+    Some(before.clone())
+}
+
+impl EvidenceFile {
+    /// Whose word the file is.
+    #[must_use]
+    pub fn origin(&self, known: &[KnownSigner]) -> Origin {
+        match &self.signed_by {
+            None => Origin::Unsigned,
+            Some(_) if self.require_signer(known).is_ok() => Origin::Known,
+            Some(_) => Origin::Unknown,
+        }
+    }
+}
+
+fn origin_check(file: &EvidenceFile, known: &[KnownSigner]) -> Check {
+    let id = CheckId::EvidenceOrigin;
+    let facts = |signed_by: &SignedBy| {
+        Evidence::new("key", signed_by.key.description())
+            .and("fingerprint", signed_by.fingerprint.clone())
+    };
+    match (file.origin(known), &file.signed_by) {
+        (Origin::Known, Some(by)) => Check::passed(id, facts(by)),
+        (_, Some(by)) => Check::skipped_with(id, "evidence_signer_unknown", facts(by)),
+        (_, None) => Check::skipped(id, "evidence_not_signed"),
+    }
+}
+
+/// By whose policy the document was judged: a file may bring any.
+fn policy_check(record: &InspectionRecord, given: Option<&Policy>) -> Check {
+    let id = CheckId::EvidencePolicy;
+    let own = Evidence::new("policy", record.policy.name.clone());
+    if let Some(given) = given {
+        return Check::passed(id, own.and("judged_by", given.name.clone()));
+    }
+    match Policy::builtin_of(record.policy.to_toml()) {
+        Some(_) => Check::passed(id, own),
+        None => Check::warned(id, "evidence_policy_own", own),
+    }
+}
