@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::state::{Decision, Entry, Lane, Outcome, Pending, Phase, State, Trouble};
 use super::wedge::{Typed, Wedge};
-use super::{Action, Event, Given, Job, Record, Settings};
+use super::{Action, CardOn, Event, Given, Job, Record, Settings};
 use crate::error::ErrorCode;
 use crate::lds::FileId;
 use crate::verify::Verdict;
@@ -87,7 +87,9 @@ impl Checkpoint {
                 self.typed(typed, now, &mut actions);
             }
             Event::Clear => self.clear(),
-            Event::Consent { agreed } => self.consent(agreed, now, &mut actions),
+            Event::Consent { agreed, card } => {
+                self.consent(agreed, card.as_ref(), now, &mut actions);
+            }
             Event::Queued(given) => self.queue.push_back(given),
             Event::QueueEnded => self.queue_ended = true,
             Event::Progress { job, file, bytes } => self.progress(job, file, bytes),
@@ -150,7 +152,7 @@ impl Checkpoint {
                 None
             }
             Typed::Agree | Typed::Refuse => {
-                self.consent(typed == Typed::Agree, now, actions);
+                self.consent(typed == Typed::Agree, None, now, actions);
                 None
             }
             Typed::Wrong(error) => Some(error.code()),
@@ -168,10 +170,20 @@ impl Checkpoint {
         }
     }
 
-    /// The answer of the holder whose card has waited longest for it.
-    fn consent(&mut self, agreed: bool, now: Duration, actions: &mut Vec<Action>) {
+    /// The answer of the holder who was asked; of the one whose card has waited longest for it
+    /// where none is named.
+    fn consent(
+        &mut self,
+        agreed: bool,
+        card: Option<&CardOn>,
+        now: Duration,
+        actions: &mut Vec<Action>,
+    ) {
+        let asked = |lane: &Lane| {
+            card.is_none_or(|card| (&card.reader, card.arrival) == (&lane.reader, lane.arrival))
+        };
         let waits = |lane: &Lane| match lane.phase {
-            Phase::NeedsConsent { since, .. } => Some(since),
+            Phase::NeedsConsent { since, .. } if asked(lane) => Some(since),
             _ => None,
         };
         let Some(index) = oldest(&self.state.lanes, waits) else { return };

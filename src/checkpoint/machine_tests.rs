@@ -228,14 +228,36 @@ fn records_that_the_holder_did_not_agree_and_asks_each_anew() {
     c.handle(queued("000018"), at(0));
     c.handle(queued("000018"), at(0));
     c.handle(present(A), at(1));
-    let actions = c.handle(Event::Consent { agreed: false }, at(2));
+    let actions = c.handle(Event::Consent { agreed: false, card: None }, at(2));
     assert_eq!(records(&actions), ["unread"]);
     c.handle(removed(A), at(3));
     assert!(jobs(&c.handle(present(A), at(4))).is_empty());
     assert!(matches!(lane(&c, A).phase, Phase::NeedsConsent { .. }));
     // The card is taken away before the answer: what opened it is forgotten.
     c.handle(removed(A), at(5));
-    assert!(jobs(&c.handle(Event::Consent { agreed: true }, at(6))).is_empty());
+    assert!(jobs(&c.handle(Event::Consent { agreed: true, card: None }, at(6))).is_empty());
+}
+
+#[test]
+fn an_answer_counts_for_the_card_that_was_asked_about_and_no_other() {
+    let mut c = checkpoint(Settings { consent: true, ..Settings::default() });
+    for (reader, second) in [(A, 1), (B, 2)] {
+        c.handle(queued("000018"), at(second));
+        c.handle(present(reader), at(second));
+    }
+    let agrees = |reader: &str, arrival| {
+        let card = Some(CardOn { reader: reader.to_owned(), arrival });
+        Event::Consent { agreed: true, card }
+    };
+    // Of A's card there is no answer yet, whatever B's holder says, and however often.
+    assert_eq!(jobs(&c.handle(agrees(B, 1), at(3)))[0].1, B);
+    assert!(jobs(&c.handle(agrees(B, 1), at(3))).is_empty());
+    // The card that was asked about is gone; on the reader lies another.
+    c.handle(removed(A), at(4));
+    c.handle(queued("000018"), at(4));
+    c.handle(present(A), at(4));
+    assert!(jobs(&c.handle(agrees(A, 1), at(5))).is_empty());
+    assert_eq!(jobs(&c.handle(agrees(A, 2), at(5)))[0].1, A);
 }
 
 #[test]
@@ -308,7 +330,7 @@ fn any_event() -> impl Strategy<Value = Event> {
         reader.prop_map(Event::CardRemoved),
         prop_oneof![Just("000018"), Just("nonsense"), Just("ok"), Just("no")].prop_map(line),
         Just(queued("000018")),
-        any::<bool>().prop_map(|agreed| Event::Consent { agreed }),
+        any::<bool>().prop_map(|agreed| Event::Consent { agreed, card: None }),
         (1u64..6).prop_map(genuine),
         (1u64..6, any::<bool>()).prop_map(|(job, wrong)| failed(job, wrong)),
         Just(Event::Clear),
@@ -325,7 +347,7 @@ proptest! {
         let mut c = checkpoint(Settings { consent, ..Settings::default() });
         let (mut started, mut recorded) = (0, 0);
         for (second, event) in events.into_iter().enumerate() {
-            let refused = matches!(&event, Event::Consent { agreed: false })
+            let refused = matches!(&event, Event::Consent { agreed: false, .. })
                 || matches!(&event, Event::Line(text) if text.as_str() == "no");
             let actions = c.handle(event, at(second as u64));
             let ended = records(&actions).len();

@@ -111,6 +111,8 @@ pub enum Event {
     Consent {
         /// Yes or no.
         agreed: bool,
+        /// The card that was asked about; none for the one that has waited longest.
+        card: Option<CardOn>,
     },
     /// Data for one card from a list.
     Queued(Given),
@@ -134,6 +136,15 @@ pub enum Event {
     },
     /// Time passed.
     Tick,
+}
+
+/// Which card on which reader, so that what is meant for one is not taken for the next one's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CardOn {
+    /// Name of the reader.
+    pub reader: String,
+    /// [`Lane::arrival`] of the card.
+    pub arrival: u64,
 }
 
 /// Something to be done.

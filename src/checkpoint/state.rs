@@ -198,8 +198,9 @@ impl Inspected {
     /// order, or was not asked for.
     #[must_use]
     pub fn telling(&self) -> Vec<&Check> {
+        let undecided = self.verdict == Verdict::Inconclusive;
         let tells = |check: &&Check| {
-            let wanting = !check.has_passed() && self.wanting.contains(&check.id);
+            let wanting = undecided && !check.has_passed() && self.wanting.contains(&check.id);
             let portrait = check.id == CheckId::BiometricsFormat && !check.has_passed();
             check.has_failed() || check.is_warning() || wanting || portrait
         };
@@ -246,4 +247,31 @@ pub struct Trouble {
     pub detail: String,
     /// What was scanned or typed does not open the card: with other data it may be tried again.
     pub wrong_access: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::verify::Evidence;
+
+    #[test]
+    fn tells_what_is_wanting_only_where_there_is_no_verdict() {
+        let failed =
+            Check::failed(CheckId::ChipCa, "chip_authentication_failed", Evidence::new("dg", 14));
+        let not_offered = Check::skipped(CheckId::ChipPaceCam, "not_offered");
+        let mut inspected = Inspected {
+            verdict: Verdict::Forged,
+            checks: vec![not_offered, failed],
+            wanting: vec![CheckId::ChipPaceCam],
+            holder: Holder::default(),
+            portrait: None,
+            timing: Timing::default(),
+        };
+        let ids =
+            |inspected: &Inspected| inspected.telling().iter().map(|c| c.id).collect::<Vec<_>>();
+        assert_eq!(ids(&inspected), [CheckId::ChipCa]);
+        inspected.verdict = Verdict::Inconclusive;
+        inspected.checks.pop();
+        assert_eq!(ids(&inspected), [CheckId::ChipPaceCam]);
+    }
 }

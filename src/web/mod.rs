@@ -100,6 +100,12 @@ impl Server {
         Ok(Self { listener, address, token, index })
     }
 
+    /// Where it listens.
+    #[must_use]
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     /// The address to open, token included: for the eyes of who started the program.
     #[must_use]
     pub fn url(&self) -> Zeroizing<String> {

@@ -22,7 +22,7 @@ use zeroize::Zeroizing;
 
 use super::guard::{Hosts, guard, token};
 use super::{Inbox, Shown, Token, assets};
-use crate::checkpoint::Event;
+use crate::checkpoint::{CardOn, Event};
 
 /// Where nothing changes, the page hears so often that it is still connected: what it shows must
 /// not stand when nobody keeps it true.
@@ -45,8 +45,8 @@ pub(super) struct Site {
 enum Input {
     /// A line was typed or scanned.
     Line(String),
-    /// The holder answered.
-    Consent { agreed: bool },
+    /// The holder of this card answered.
+    Consent { agreed: bool, reader: String, arrival: u64 },
     /// All that is personal shall go.
     Clear {},
 }
@@ -122,7 +122,9 @@ async fn input(State(site): State<Arc<Site>>, headers: HeaderMap, body: Bytes) -
     }
     let event = match serde_json::from_slice(&body) {
         Ok(Input::Line(text)) => Event::Line(Zeroizing::new(text)),
-        Ok(Input::Consent { agreed }) => Event::Consent { agreed },
+        Ok(Input::Consent { agreed, reader, arrival }) => {
+            Event::Consent { agreed, card: Some(CardOn { reader, arrival }) }
+        }
         Ok(Input::Clear {}) => Event::Clear,
         Err(_) => return StatusCode::BAD_REQUEST,
     };

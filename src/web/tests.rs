@@ -221,8 +221,8 @@ fn hands_on_what_its_person_does_in_order() {
     let page = Page::new();
     for body in [
         "{\"line\":\"IDVNM<<\"}",
-        "{\"consent\":{\"agreed\":true}}",
-        "{\"consent\":{\"agreed\":false}}",
+        "{\"consent\":{\"agreed\":true,\"reader\":\"A\",\"arrival\":7}}",
+        "{\"consent\":{\"agreed\":false,\"reader\":\"A\",\"arrival\":7}}",
         "{\"clear\":{}}",
     ] {
         assert_eq!(page.post(body).status, 204, "{body}");
@@ -230,14 +230,16 @@ fn hands_on_what_its_person_does_in_order() {
     let events: Vec<Event> = page.events.try_iter().collect();
     let [
         Event::Line(line),
-        Event::Consent { agreed: true },
-        Event::Consent { agreed: false },
+        Event::Consent { agreed: true, card: Some(first) },
+        Event::Consent { agreed: false, card: Some(second) },
         Event::Clear,
     ] = &events[..]
     else {
         panic!("{events:?}")
     };
     assert_eq!(**line, "IDVNM<<");
+    assert_eq!((&*first.reader, first.arrival), ("A", 7));
+    assert_eq!(first, second);
 }
 
 #[test]
@@ -314,7 +316,7 @@ fn a_portrait_goes_with_the_state_that_named_it() {
 #[test]
 fn an_address_that_is_taken_is_named() {
     let page = Page::new();
-    let token = Token::from_hex(&page.token).unwrap();
+    let token = Token::from_bytes(&[7; Token::LENGTH]);
     let error = Server::bind(page.address, token, String::new()).unwrap_err();
     assert_eq!(error.code(), "web_listen");
     assert!(error.to_string().starts_with(&page.address.to_string()), "{error}");

@@ -190,8 +190,8 @@ fn key_message(key: KeyEvent) -> Option<Message> {
         KeyCode::Enter => Message::Event(Event::Enter),
         KeyCode::Backspace => Message::Event(Event::Backspace),
         KeyCode::Esc => Message::Event(Event::Clear),
-        KeyCode::F(2) => Message::Event(Event::Consent { agreed: true }),
-        KeyCode::F(3) => Message::Event(Event::Consent { agreed: false }),
+        KeyCode::F(2) => Message::Event(Event::Consent { agreed: true, card: None }),
+        KeyCode::F(3) => Message::Event(Event::Consent { agreed: false, card: None }),
         KeyCode::F(10) => Message::Stop(Ending::Done),
         _ => return None,
     })

@@ -11,6 +11,7 @@ const SIGNS = {
   bad: "M5 5l14 14M19 5L5 19",
   doubt: "M8.2 8.2a4 4 0 1 1 5.6 4.4c-1.2.7-1.8 1.4-1.8 2.9M12 19.4v.2",
   asks: "M12 4v11M7 10.5l5 5 5-5M5 20h14",
+  consent: "M4 4.5h16v11h-9l-4.5 4v-4H4zM8.5 10h.1M12 10h.1M15.5 10h.1",
   busy: "M12 3a9 9 0 1 0 9 9",
   idle: "M3 6h18v12H3zM6.5 10h4v4h-4z",
 };
@@ -24,11 +25,12 @@ export function make(name, className, text) {
 
 // A text in both languages, the first one first.
 export function both(words) {
-  return [FIRST, SECOND].map((lang, index) => {
-    const part = make("span", index === 0 ? "first" : "second", words[lang]);
-    part.lang = lang;
-    return part;
-  });
+  const part = (lang, className) => {
+    const span = make("span", className, words[lang]);
+    span.lang = lang;
+    return span;
+  };
+  return [part(FIRST, "first"), " ", part(SECOND, "second")];
 }
 
 // Sets the children of an element only where they are others: what is read aloud is read once.
@@ -44,21 +46,23 @@ const putBoth = (element, words) =>
 export class LaneView {
   #find;
   #number = null;
+  #lane = null;
 
   constructor(template, answer) {
     this.element = template.content.firstElementChild.cloneNode(true);
     this.#find = (selector) => this.element.querySelector(selector);
-    this.#find(".agree").addEventListener("click", () => answer(true));
-    this.#find(".refuse").addEventListener("click", () => answer(false));
+    this.#find(".agree").addEventListener("click", () => answer(true, this.#lane));
+    this.#find(".refuse").addEventListener("click", () => answer(false, this.#lane));
   }
 
   show(lane, notice) {
     const find = this.#find;
+    this.#lane = lane;
     this.element.dataset.tone = lane.tone;
     this.element.setAttribute("aria-label", lane.reader);
     put(find(".name"), lane.reader, () => [lane.reader]);
     find(".next").hidden = !lane.next;
-    find(".symbol path").setAttribute("d", SIGNS[lane.tone]);
+    find(".symbol path").setAttribute("d", SIGNS[lane.asks ? "consent" : lane.tone]);
     putBoth(find(".headline"), lane.headline);
     putBoth(find(".line"), lane.line);
     find(".consent").hidden = !lane.asks;

@@ -32,6 +32,7 @@ export async function follow(show, told) {
       await stream(show);
     } catch (error) {
       if (error instanceof Locked) return told("locked");
+      console.error(error);
     }
     told("lost");
     await new Promise((done) => setTimeout(done, PAUSE));

@@ -26,7 +26,7 @@ function wipe() {
 function show(next) {
   state = next;
   link("live");
-  for (const item of document.querySelectorAll("[data-count]")) {
+  for (const item of document.querySelectorAll(".tally li")) {
     item.querySelector("b").textContent = state.tally[item.dataset.count];
   }
   document.body.dataset.readers = state.service_down ? "no-service" : state.lanes.length ? "some" : "none";
@@ -37,7 +37,7 @@ function show(next) {
       lanes.delete(reader);
     }
   }
-  at("lanes").dataset.count = state.lanes.length;
+  at("lanes").dataset.lanes = state.lanes.length;
   for (const lane of state.lanes) {
     if (!lanes.has(lane.reader)) {
       lanes.set(lane.reader, new LaneView(at("lane"), answer));
@@ -91,10 +91,15 @@ function submit() {
   deliver({ line });
 }
 
-// The answer of the holder of the card that is asked about, and of no other.
-function answer(agreed) {
-  const lane = state?.lanes.find((lane) => lane.asks);
-  if (lane) deliver({ consent: { agreed } });
+// The answer of the holder of this card, and of no other.
+function answer(agreed, { reader, arrival }) {
+  deliver({ consent: { agreed, reader, arrival } });
+}
+
+// A key says nothing of which card is meant: it counts where one holder alone is asked.
+function answerByKey(agreed) {
+  const asking = state?.lanes.filter((lane) => lane.asks) ?? [];
+  if (asking.length === 1) answer(agreed, asking[0]);
 }
 
 function clear() {
@@ -116,8 +121,8 @@ function key(event) {
     event.preventDefault();
     action();
   };
-  if (event.key === "F2" && plain) does(() => answer(true));
-  else if (event.key === "F3" && plain) does(() => answer(false));
+  if (event.key === "F2" && plain) does(() => answerByKey(true));
+  else if (event.key === "F3" && plain) does(() => answerByKey(false));
   else if (event.key === "Escape") does(clear);
   // Scanners end a line with Tab, or with a line feed as Ctrl+J.
   else if (inField && event.key === "Tab" && plain && typed.value) does(submit);
