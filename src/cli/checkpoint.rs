@@ -6,12 +6,15 @@
 mod inspection;
 mod journal;
 mod lines;
+mod page;
 pub(super) mod panel;
 mod readers;
 pub(super) mod run;
 mod scanned;
 mod screen;
+mod site_secret;
 mod terminal;
+mod web;
 
 use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
@@ -28,11 +31,16 @@ use crate::trust::TrustStore;
 use inspection::{Inspector, Loaded};
 use journal::JournalFile;
 use lines::Lines;
+use panel::Both;
 use readers::Readers;
 use run::{Ending, Station, View};
 use scanned::Source;
 use screen::Look;
 use terminal::FullScreen;
+use web::WebOptions;
+
+/// The notice that comes along.
+const LAW: &str = "law";
 
 /// Stand and wait for cards: verdict after verdict.
 #[derive(Debug, Args)]
@@ -40,6 +48,8 @@ use terminal::FullScreen;
     cancuoc checkpoint --trust csca/ --journal /var/log/cancuoc/journal.jsonl\n  \
     cancuoc checkpoint --trust csca/ --input /dev/ttyACM0     a scanner on a serial line\n  \
     cancuoc checkpoint --trust csca/ --lane 'Reader A' --lane 'Reader B' --consent law\n  \
+    cancuoc checkpoint --trust csca/ --web 127.0.0.1:8080      as a page, opened by the printed address
+  \
     cancuoc checkpoint --trust csca/ --lane card:test.card --input cans.txt --json\n\n\
     What opens a card is scanned or typed, each line ended by Enter: the MRZ in three lines or one, the\n\
     text of the QR code, the 12-digit number or the CAN. Ctrl-C ends.\n\n\
@@ -81,6 +91,8 @@ pub(super) struct Arguments {
     /// Write lines even where standard output is a terminal.
     #[arg(long)]
     lines: bool,
+    #[command(flatten)]
+    web: WebOptions,
     /// How long a verdict is shown and scanned data wait for their card.
     #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=3600))]
     keep: u64,
@@ -93,8 +105,11 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<ExitStatus
     let consent = arguments.consent.as_deref().map(|v| notice(context, v)).transpose()?;
     let readers = Readers::resolve(context, &arguments.lanes)?;
     let terminal = std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
-    let full_screen = terminal && !context.json && !arguments.lines;
-    let sources = Source::open(arguments.input.as_deref(), full_screen)?;
+    let page = arguments.web.is_given();
+    let full_screen = terminal && !context.json && !arguments.lines && !page;
+    // Where there is a page, standard input is a source only if it is asked for.
+    let keys = full_screen || (page && arguments.input.is_none());
+    let sources = Source::open(arguments.input.as_deref(), keys)?;
     if consent.is_some() && sources.iter().any(Source::is_piped) {
         return Err(Failure::usage("--consent, --input FILE: answers come from standard input"));
     }
@@ -108,11 +123,18 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<ExitStatus
         cards: arguments.cards,
     };
     let station = Station { settings, inspector, journal };
+    let notice = consent.as_ref().map(|notice| match arguments.consent.as_deref() {
+        Some(LAW) => Both::text("checkpoint.consent.law", &[]).in_order(context.lang).join("\n\n"),
+        _ => notice.clone(),
+    });
+    let mut page = arguments.web.page(context, notice)?;
     let mut view: Box<dyn View> = match full_screen {
         true => Box::new(FullScreen::new(look(context, consent))),
         false => Box::new(Lines::new(context, consent)),
     };
-    let result = run::run(station, readers, sources, &mut [&mut *view]);
+    let mut views: Vec<&mut dyn View> = vec![&mut *view];
+    views.extend(page.as_mut().map(|page| page as &mut dyn View));
+    let result = run::run(station, readers, sources, &mut views);
     // The terminal is given back before anything is told.
     drop(view);
     let (tally, ending) = result?;
@@ -137,7 +159,7 @@ fn look(context: &Context, consent: Option<String>) -> Look {
 
 /// The notice: a text, one in a file, or the one that comes along.
 fn notice(context: &Context, value: &str) -> Result<String, Failure> {
-    if value == "law" {
+    if value == LAW {
         return Ok(context.text("checkpoint.consent.law", &[]));
     }
     match value.starts_with("file:") {

@@ -5,9 +5,7 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use rand_core::Rng;
-use zeroize::Zeroizing;
-
+use super::site_secret;
 use crate::checkpoint::Salt;
 use crate::cli::{ExitStatus, Failure};
 
@@ -24,7 +22,7 @@ impl JournalFile {
     /// # Errors
     /// A [`Failure`] that names the file.
     pub(in crate::cli) fn open(path: &Path, salt: &Path) -> Result<Self, Failure> {
-        let salt = load_salt(salt)?;
+        let salt = Salt::new(*site_secret::load(salt, "salt_malformed")?);
         let file = open(path).map_err(|e| Failure::file(path, &e))?;
         Ok(Self { path: path.to_owned(), file, salt })
     }
@@ -90,38 +88,6 @@ fn open(path: &Path) -> io::Result<File> {
         }
     }
     Ok(file)
-}
-
-/// Reads the salt, 64 hexadecimal digits, or makes one.
-fn load_salt(path: &Path) -> Result<Salt, Failure> {
-    let fail = |e: &io::Error| Failure::file(path, e);
-    if !path.exists() {
-        make_salt(path).map_err(|e| fail(&e))?;
-    }
-    let mut text = Zeroizing::new(String::new());
-    File::open(path)
-        .and_then(|file| file.take(1_024).read_to_string(&mut text))
-        .map_err(|e| fail(&e))?;
-    let mut bytes = Zeroizing::new([0; Salt::LENGTH]);
-    hex::decode_to_slice(text.trim(), &mut *bytes).map_err(|e| {
-        Failure::new(ExitStatus::BadInput, "salt_malformed", e.to_string())
-            .with("path", path.display())
-    })?;
-    Ok(Salt::new(*bytes))
-}
-
-/// Writes a new salt, whole before it has its name; one that came meanwhile is left alone.
-fn make_salt(path: &Path) -> io::Result<()> {
-    let mut bytes = Zeroizing::new([0; Salt::LENGTH]);
-    rand_core::UnwrapErr(getrandom::SysRng).fill_bytes(&mut *bytes);
-    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut file = tempfile::NamedTempFile::new_in(folder)?;
-    writeln!(file, "{}", *Zeroizing::new(hex::encode(*bytes)))?;
-    file.as_file().sync_all()?;
-    match file.persist_noclobber(path) {
-        Err(error) if error.error.kind() != io::ErrorKind::AlreadyExists => Err(error.error),
-        _ => Ok(()),
-    }
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use crate::checkpoint::{Decision, Inspected, Lane, Outcome, Phase, Trouble};
+use crate::checkpoint::{Decision, Inspected, Lane, Outcome, Phase, State, Trouble};
 use crate::cli::text::{Lang, find, text};
 use crate::cli::verify;
 use crate::verify::{Check, Verdict};
@@ -89,6 +89,10 @@ impl<'a> Panel<'a> {
         let mut panel = Self::of_decision(decision);
         if matches!(lane.phase, Phase::NeedsAccess { again: true, .. }) {
             panel.line = Some(Both::text("checkpoint.line.again", &[]));
+        } else if !lane.connected {
+            panel.line = Some(Both::text("checkpoint.line.gone", &[]));
+        } else if !lane.card {
+            panel.line = Some(Both::text("checkpoint.line.removed", &[]));
         }
         panel
     }
@@ -147,6 +151,25 @@ impl<'a> Panel<'a> {
         }
         panel
     }
+}
+
+/// The lanes that are shown: a reader that is gone and has nothing to say gives its room to the
+/// others.
+pub(in crate::cli) fn shown_lanes(state: &State) -> impl Iterator<Item = &Lane> {
+    let others = state.lanes.iter().any(|other| other.connected);
+    state.lanes.iter().filter(move |lane| {
+        lane.connected || lane.decision.is_some() || !matches!(lane.phase, Phase::Idle) || !others
+    })
+}
+
+/// The reader whose card gets what is scanned next.
+pub(in crate::cli) fn next_lane(state: &State) -> Option<&str> {
+    let waits = |lane: &Lane| match lane.phase {
+        Phase::NeedsAccess { since, .. } => Some(since),
+        _ => None,
+    };
+    let times = state.lanes.iter().filter_map(|lane| Some((waits(lane)?, lane.reader.as_str())));
+    times.min_by_key(|(since, _)| *since).map(|(_, reader)| reader)
 }
 
 /// A verdict in a few words.

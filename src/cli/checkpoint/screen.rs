@@ -13,8 +13,8 @@ use ratatui::style::{Color, Modifier, Style};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 
-use super::panel::{Both, Tone, verdict_word};
-use crate::checkpoint::{Checkpoint, Lane, Phase, State};
+use super::panel::{Both, Tone, next_lane, shown_lanes, verdict_word};
+use crate::checkpoint::{Checkpoint, Lane, State};
 use crate::cli::picture::{CellSize, Graphics};
 use crate::cli::text::{Lang, text};
 
@@ -64,7 +64,7 @@ pub(super) fn draw(
     let state = checkpoint.state();
     draw_title(frame, title, state, look);
     draw_bottom(frame, bottom, state, look, now);
-    let lanes: Vec<&Lane> = state.lanes.iter().filter(|lane| is_shown(lane, state)).collect();
+    let lanes: Vec<&Lane> = shown_lanes(state).collect();
     if lanes.is_empty() {
         draw_nothing(frame, middle, state, look);
         return Vec::new();
@@ -77,22 +77,6 @@ pub(super) fn draw(
         overlays.extend(lane::draw(frame, area, lane, look, is_next, now));
     }
     overlays
-}
-
-/// A reader that is gone and has nothing to say gives its room to the others.
-fn is_shown(lane: &Lane, state: &State) -> bool {
-    let others = state.lanes.iter().any(|other| other.connected);
-    lane.connected || lane.decision.is_some() || !matches!(lane.phase, Phase::Idle) || !others
-}
-
-/// The reader whose card gets what is scanned next.
-fn next_lane(state: &State) -> Option<&str> {
-    let waits = |lane: &Lane| match lane.phase {
-        Phase::NeedsAccess { since, .. } => Some(since),
-        _ => None,
-    };
-    let times = state.lanes.iter().filter_map(|lane| Some((waits(lane)?, lane.reader.as_str())));
-    times.min_by_key(|(since, _)| *since).map(|(_, reader)| reader)
 }
 
 /// Equal parts for as many lanes as there is room for.
