@@ -27,27 +27,33 @@ pub fn specimens() -> &'static Path {
     static FOLDER: OnceLock<tempfile::TempDir> = OnceLock::new();
     let folder = FOLDER.get_or_init(|| {
         let folder = tempfile::tempdir().unwrap();
-        let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
-        let good = |arguments: &[&str]| {
-            let mut command = cancuoc();
-            let output = command.args(arguments).env("PASSWORD", "correct horse").output().unwrap();
-            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        };
-        let (issuer, password) = (path("issuer"), "env:PASSWORD");
-        good(&["pki", "csca", "--out", &issuer, "--password", password]);
-        good(&["pki", "ds", "--issuer", &issuer, "--password", password]);
-        let record = path("record.json");
+        let record = folder.path().join("record.json");
         std::fs::write(&record, small_specimen(folder.path())).unwrap();
-        for (card, kind) in [("genuine.card", "none"), ("clone.card", "clone")] {
-            let (card, common) = (path(card), ["--record", &record, "--issuer", &issuer]);
-            good(
-                &[&["card", "forge", &card, "--kind", kind, "--password", password], &common[..]]
-                    .concat(),
-            );
-        }
+        make_cards(folder.path(), &record);
         folder
     });
     folder.path()
+}
+
+/// Makes a genuine card of the record, its clone, and their issuer in the folder.
+pub fn make_cards(folder: &Path, record: &Path) {
+    let path = |name: &str| folder.join(name).to_str().unwrap().to_owned();
+    let good = |arguments: &[&str]| {
+        let mut command = cancuoc();
+        let output = command.args(arguments).env("PASSWORD", "correct horse").output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    };
+    let (issuer, password) = (path("issuer"), "env:PASSWORD");
+    good(&["pki", "csca", "--out", &issuer, "--password", password]);
+    good(&["pki", "ds", "--issuer", &issuer, "--password", password]);
+    let record = record.to_str().unwrap();
+    for (card, kind) in [("genuine.card", "none"), ("clone.card", "clone")] {
+        let (card, common) = (path(card), ["--record", record, "--issuer", &issuer]);
+        good(
+            &[&["card", "forge", &card, "--kind", kind, "--password", password], &common[..]]
+                .concat(),
+        );
+    }
 }
 
 /// Cards of a test of its own, in a folder of its own.
