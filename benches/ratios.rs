@@ -2,12 +2,15 @@
 //!
 //! `cargo bench` prints them; `scripts/bench` starts the PC/SC daemon for those that need it.
 //! `cargo bench -- foreign` measures whatever card lies in the virtual reader, `cargo bench -- access`
-//! PACE and Chip Authentication alone, `cargo bench -- tap` an inspection over a modelled link alone.
+//! PACE and Chip Authentication alone, `cargo bench -- tap` an inspection over a modelled link alone,
+//! `cargo bench -- replay` the replay of many evidence files alone.
 #![allow(clippy::unwrap_used)] // a measurement that cannot be made has nothing to report
 #![allow(missing_docs)]
 
 #[path = "ratios/access.rs"]
 mod access;
+#[path = "ratios/replay.rs"]
+mod replay;
 #[path = "ratios/tap.rs"]
 mod tap;
 
@@ -230,6 +233,9 @@ fn main() {
     if !std::env::args().any(|a| a == "--bench") {
         return;
     }
+    if std::env::args().any(|a| a == "replay") {
+        return replay::measure(tempfile::tempdir().unwrap().path());
+    }
     let folder = demo();
     for (name, measure) in [("access", access::measure as fn(&Path)), ("tap", tap::measure)] {
         if std::env::args().any(|a| a == name) {
@@ -239,6 +245,7 @@ fn main() {
     start_up();
     access::measure(folder.path());
     tap::measure(folder.path());
+    replay::measure(tempfile::tempdir().unwrap().path());
     whole_read(folder.path());
     std::thread::sleep(Duration::from_secs(2));
     pcsc_rates(folder.path());

@@ -164,3 +164,33 @@ fn many_files_are_one_list() {
     assert_eq!(results[0]["verdict"], results[2]["verdict"]);
     assert_eq!((&json["files"], &json["errors"]), (&3.into(), &1.into()));
 }
+
+#[test]
+fn a_report_is_a_page_or_json_for_its_owner_alone() {
+    use std::os::unix::fs::PermissionsExt;
+    let place = Place::new("can-cuoc-2021");
+    let (page, json) = (place.text("a.html"), place.text("a.json"));
+    let more = ["--report", &page, "--report", &json];
+    assert_eq!(place.record("a.card", "a.evidence", &more).0, 0);
+    for path in [&page, &json] {
+        let mode = std::fs::metadata(path).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+    }
+    let page = std::fs::read_to_string(&page).unwrap();
+    for text in ["THẬT", "GENUINE", "Nguyễn Thị Mẫu", "data:image/jpeg;base64,"] {
+        assert!(page.contains(text), "{text}");
+    }
+    let json: Value = serde_json::from_str(&std::fs::read_to_string(&json).unwrap()).unwrap();
+    assert_eq!(
+        (&json["schema"], &json["verdict"]),
+        (&"cancuoc.report/1".into(), &"genuine".into())
+    );
+    let kinds: Vec<_> =
+        json["certificates"].as_array().unwrap().iter().map(|c| &c["kind"]).collect();
+    assert_eq!(kinds, ["document_signer", "country_signing_ca"]);
+    // Of an evidence file too, but not of many.
+    let replayed = place.text("again.html");
+    assert_eq!(place.replay(&["a.evidence"], &["--report", &replayed]).0, 0);
+    assert!(std::fs::read_to_string(&replayed).unwrap().contains("cancuoc"));
+    assert_eq!(place.replay(&["."], &["--report", &replayed]).0, 2);
+}

@@ -12,7 +12,7 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
     let again = line.map(|line| EvidenceFile::decode(&line));
     assert!(matches!(again, Ok(Ok(_))), "what is read can be written and read again");
     let trust = TrustStore::default();
-    let options = ReplayOptions { now: None, policy: None, known_signers: &[] };
+    let options = ReplayOptions { now: None, policy: None, known_signers: &[], passive: false };
     let replay = replay(&file, &options, &SignerCache::new(&trust));
     assert_ne!(replay.report.verdict(), Verdict::Genuine);
 });

@@ -25,6 +25,7 @@ const FILES: &[(&str, &str)] = &[
     ("verify", include_str!("../../i18n/verify.toml")),
     ("checkpoint", include_str!("../../i18n/checkpoint.toml")),
     ("web", include_str!("../../i18n/web.toml")),
+    ("report", include_str!("../../i18n/report.toml")),
     ("reasons", include_str!("../../i18n/reasons.toml")),
     ("inspect", include_str!("../../i18n/inspect.toml")),
     ("pki", include_str!("../../i18n/pki.toml")),

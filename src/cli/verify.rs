@@ -3,6 +3,7 @@
 mod outcome;
 mod record;
 mod replay;
+mod report;
 mod saved;
 mod show;
 
@@ -35,6 +36,7 @@ pub(super) use show::hint;
     cancuoc verify --mrz - --trust csca/ --policy standard --allow-bac    a passport without PACE\n  \
     cancuoc verify --files card/ --trust csca/     files saved by cancuoc read: never 'genuine'\n  \
     cancuoc verify --can - --trust csca/ --evidence card.evidence    keeps all that the verdict rests on\n  \
+    cancuoc verify --can - --trust csca/ --report card.html    a page to print, in both languages\n  \
     cancuoc verify --replay card.evidence --trust csca/    the same verdict again, without the card\n  \
     cancuoc verify --replay archive/ --trust csca/ --jobs 4    many at once\n\n\
     Exit codes: 0 genuine, 1 not genuine, 3 inconclusive, 4 no card or reader, 5 the card refused.")]
@@ -62,6 +64,8 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "NAME|FILE")]
     policy: Option<String>,
     #[command(flatten)]
+    report: report::ReportOptions,
+    #[command(flatten)]
     record: record::EvidenceOptions,
     #[command(flatten)]
     again: replay::AgainOptions,
@@ -77,11 +81,12 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<ExitStatus
     if at.is_some() && !files {
         return Err(Failure::usage("--at: only with --files or --replay"));
     }
+    arguments.report.check()?;
     let trust = trust_store(arguments.trust.as_deref())?;
     let policy = arguments.policy.as_deref().map(policy).transpose()?;
     if !arguments.replay.is_empty() {
         let again = replay::Again { trust: &trust, policy: policy.as_ref(), at };
-        return arguments.again.run(context, &arguments.replay, &again);
+        return arguments.again.run(context, &arguments.replay, &again, &arguments.report);
     }
     arguments.again.refuse()?;
     let policy = policy.unwrap_or_else(|| Policy::strict().clone());
@@ -124,6 +129,7 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<ExitStatus
         verify_micros,
     };
     keeper.keep(&outcome, &inspection)?;
+    arguments.report.write(context, &outcome)?;
     outcome.print(context)?;
     Ok(outcome.exit())
 }

@@ -59,6 +59,9 @@ impl CheckId {
         Self::EvidencePolicy,
     ];
 
+    /// Those on a document, not on an evidence file.
+    pub const OF_A_DOCUMENT: &'static [Self] = Self::ALL.split_at(Self::ALL.len() - 2).0;
+
     /// The check with the identifier.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {

@@ -71,7 +71,12 @@ pub(super) fn check(
     vec![
         com_sod(files),
         security_infos::card_access_dg14(files.card_access.as_deref(), dg(14), chip),
-        security_infos::card_security(card_security, files.card_access.as_deref(), dg(14)),
+        match files.card_security {
+            None => Check::skipped(CheckId::ConsistencyCardSecurity, "not_offered"),
+            Some(_) => {
+                security_infos::card_security(card_security, files.card_access.as_deref(), dg(14))
+            }
+        },
         holder::dg1_dg13(&holder),
         surface::mrz(&holder, expected),
         surface::qr(&holder, expected),
@@ -81,7 +86,7 @@ pub(super) fn check(
 }
 
 /// EF.COM is not protected: it must not hide or invent what the security object lists.
-fn com_sod(files: &DocumentFiles) -> Check {
+pub(super) fn com_sod(files: &DocumentFiles) -> Check {
     let id = CheckId::ConsistencyComSod;
     let sod = files.files.get(&FileId::SOD).and_then(|bytes| Sod::decode(bytes).ok());
     let object = sod.and_then(|sod| sod.security_object().ok());

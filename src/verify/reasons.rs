@@ -63,6 +63,7 @@ pub const REASONS: &[(&str, &[Reason])] = &[
             ("not_used", Nothing),
             ("no_chip", Own),
             ("not_offered", Nothing),
+            ("not_asked", Nothing),
             ("not_given", Nothing),
             ("file_not_read", Consequence),
         ],

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use super::super::{Context, ExitStatus, Failure, output};
 use super::outcome::exit_of;
+use super::report::ReportOptions;
 use super::{Outcome, record, show};
 use crate::trust::TrustStore;
 use crate::verify::evidence::signature::{EvidenceFile, KnownSigner};
@@ -30,6 +31,10 @@ pub(super) struct AgainOptions {
     /// Verify as many evidence files at a time; left out: as many as there are processors.
     #[arg(long, value_name = "N", requires = "replay")]
     jobs: Option<NonZeroUsize>,
+    /// Passive Authentication alone, for archives: signatures and hashes, but neither the chip's
+    /// answers nor what the data say. Never 'genuine'.
+    #[arg(long, requires = "replay")]
+    passive: bool,
 }
 
 /// With what evidence files are verified again.
@@ -57,8 +62,9 @@ struct Summary {
 impl AgainOptions {
     /// Nothing of this goes with a card or saved files.
     pub(super) fn refuse(&self) -> Result<(), Failure> {
-        let given = !self.evidence_signer.is_empty() || self.jobs.is_some();
-        if given { Err(Failure::usage("--evidence-signer, --jobs: --replay")) } else { Ok(()) }
+        let given = !self.evidence_signer.is_empty() || self.jobs.is_some() || self.passive;
+        let options = "--evidence-signer, --jobs, --passive: --replay";
+        if given { Err(Failure::usage(options)) } else { Ok(()) }
     }
 
     /// Verifies the files again.
@@ -67,12 +73,14 @@ impl AgainOptions {
         context: &Context,
         paths: &[PathBuf],
         again: &Again<'_>,
+        reports: &ReportOptions,
     ) -> Result<ExitStatus, Failure> {
         let known = self.known_signers()?;
         let signers = SignerCache::new(again.trust);
-        let verifier = Verifier { again, known, signers };
+        let verifier = Verifier { again, known, signers, passive: self.passive };
         match paths {
-            [path] if !path.is_dir() => verifier.one(context, path),
+            [path] if !path.is_dir() => verifier.one(context, path, reports),
+            _ if reports.is_wanted() => Err(Failure::usage("--report: one evidence file")),
             paths => {
                 let jobs = self.jobs.or_else(|| std::thread::available_parallelism().ok());
                 verifier.many(context, &find(paths)?, jobs.map_or(1, NonZeroUsize::get))
@@ -117,6 +125,7 @@ struct Verifier<'a> {
     again: &'a Again<'a>,
     known: Vec<KnownSigner>,
     signers: SignerCache<'a>,
+    passive: bool,
 }
 
 fn read_file(path: &Path) -> Result<Vec<u8>, Failure> {
@@ -142,12 +151,18 @@ impl Verifier<'_> {
             now: self.again.at,
             policy: self.again.policy,
             known_signers: &self.known,
+            passive: self.passive,
         };
         let replay = replay(&file, &options, &self.signers);
         Ok((file, replay))
     }
 
-    fn one(&self, context: &Context, path: &Path) -> Result<ExitStatus, Failure> {
+    fn one(
+        &self,
+        context: &Context,
+        path: &Path,
+        reports: &ReportOptions,
+    ) -> Result<ExitStatus, Failure> {
         let start = Instant::now();
         let (file, replay) = self.verify(path)?;
         let verify_micros = start.elapsed().as_micros() as u64;
@@ -164,6 +179,7 @@ impl Verifier<'_> {
             replayed: Some(replayed),
             verify_micros,
         };
+        reports.write(context, &outcome)?;
         outcome.print(context)?;
         Ok(outcome.exit())
     }

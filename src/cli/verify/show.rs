@@ -151,7 +151,7 @@ pub(in crate::cli) fn hint(lang: Lang, code: &str) -> Option<String> {
 }
 
 /// What to do about a reason: the sentence of its own, else that of its kind.
-fn what_to_do(lang: Lang, code: &str, advice: Advice) -> String {
+pub(super) fn what_to_do(lang: Lang, code: &str, advice: Advice) -> String {
     let own = text::find(lang, &format!("check_hint.{code}"), &[]);
     own.unwrap_or_else(|| text::text(lang, advice.key(), &[]))
 }

@@ -64,7 +64,8 @@ fn written(record: &InspectionRecord) -> EvidenceFile {
     EvidenceFile::decode(&signature::file(&line, None, &mut random()).unwrap()).unwrap()
 }
 
-const PLAIN: ReplayOptions<'_> = ReplayOptions { now: None, policy: None, known_signers: &[] };
+const PLAIN: ReplayOptions<'_> =
+    ReplayOptions { now: None, policy: None, known_signers: &[], passive: false };
 
 fn again(file: &EvidenceFile, trust: &TrustStore) -> Replay {
     replay(file, &PLAIN, &SignerCache::new(trust))
@@ -91,6 +92,25 @@ fn gives_the_same_checks_and_verdict_again() {
     assert_eq!((replay.report.verdict(), replay.now), (Verdict::Genuine, now()));
     assert_eq!(replay.differ, []);
     assert_eq!(file.record.verdict, Verdict::Genuine);
+}
+
+#[test]
+fn passive_authentication_alone_gives_the_same_checks_and_is_never_genuine() {
+    let issuer = Issuer::new();
+    let (record, report) = recorded(&issuer, Policy::strict());
+    let options = ReplayOptions { passive: true, ..PLAIN };
+    let trust = issuer.trust();
+    let replay = replay(&written(&record), &options, &SignerCache::new(&trust));
+    assert_eq!(replay.report.verdict(), Verdict::Inconclusive);
+    assert_eq!(replay.differ, []);
+    for (again, before) in on_the_document(&replay.report).iter().zip(&report.checks) {
+        assert_eq!(again.id, before.id);
+        if again.id.as_str().starts_with("pa.") {
+            assert_eq!(again, before);
+        } else if again.id != CheckId::ConsistencyComSod {
+            assert_eq!(again.code, "not_asked");
+        }
+    }
 }
 
 #[test]
