@@ -3,14 +3,21 @@
 //! A decoder reserves memory by what the headers say: pixels, components, tiles, precincts. Each of
 //! them is judged here first, in the main header and in those of the tile-parts.
 
-use super::ImageError;
+use super::image::{Announced, ImageError};
 
 /// Most components: colour and transparency.
 const MAX_COMPONENTS: u16 = 4;
 /// Most tiles.
 const MAX_TILES: u64 = 1_024;
-/// Smallest exponent of a precinct's sides above the lowest resolution.
+/// Smallest exponent of a precinct's sides.
 const MIN_PRECINCT_EXPONENT: u8 = 4;
+/// The same at the lowest resolution, where it is no more than an eighth of the picture.
+const MIN_LOWEST_PRECINCT_EXPONENT: u8 = 2;
+const LEVELS_OF_AN_EIGHTH: u8 = 3;
+/// Most quality layers: a packet of each is looked for in each precinct.
+const MAX_LAYERS: u16 = 256;
+/// Most boxes of a file.
+const MAX_BOXES: usize = 64;
 /// Most marker segments that are looked through.
 const MAX_SEGMENTS: usize = 65_536;
 
@@ -21,13 +28,6 @@ const SOT: u16 = 0xFF90;
 const SOD: u16 = 0xFF93;
 const EOC: u16 = 0xFFD9;
 
-/// What the picture announces.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Announced {
-    pub width: u32,
-    pub height: u32,
-}
-
 fn malformed(what: &str) -> ImageError {
     ImageError::Malformed(format!("JPEG 2000: {what}"))
 }
@@ -37,23 +37,32 @@ fn malformed(what: &str) -> ImageError {
 /// # Errors
 /// [`ImageError::Malformed`] for what is broken or asks for too much.
 pub(super) fn look_through(bytes: &[u8]) -> Result<Announced, ImageError> {
-    let codestream = find_codestream(bytes).ok_or_else(|| malformed("no codestream"))?;
+    let codestream = find_codestream(bytes)?;
     let mut position = 2;
     let mut announced = None;
+    let mut tiles = 0;
     for _ in 0..MAX_SEGMENTS {
-        let Some(marker) = u16_at(codestream, position) else { break };
+        let Some(marker) = u16_at(codestream, position) else {
+            // Data that are cut off give a worse picture; headers that are give none.
+            if tiles == 0 {
+                return Err(ImageError::Truncated);
+            }
+            break;
+        };
         let data = position + 2;
         match marker {
             SOD | EOC => break,
             SOT => {
                 judge_tile_part(codestream, position)?;
-                let length = u32_at(codestream, data + 4).ok_or_else(|| malformed("tile-part"))?;
+                tiles += 1;
+                let length = u32_at(codestream, data + 4).ok_or(ImageError::Truncated)?;
                 if length == 0 {
                     break; // The last tile-part: it runs to the end.
                 }
                 position = advance(position, length as usize, 14)?;
                 continue;
             }
+            SIZ if announced.is_some() => return Err(malformed("more than one image size")),
             SIZ => announced = Some(judge_size(codestream, data)?),
             COD | COC => judge_coding(codestream, marker, data)?,
             _ => {}
@@ -64,41 +73,49 @@ pub(super) fn look_through(bytes: &[u8]) -> Result<Announced, ImageError> {
 }
 
 /// The codestream itself, or the one in the boxes of a JP2 file.
-fn find_codestream(bytes: &[u8]) -> Option<&[u8]> {
+fn find_codestream(bytes: &[u8]) -> Result<&[u8], ImageError> {
     if bytes.starts_with(&[0xFF, 0x4F]) {
-        return Some(bytes);
+        return Ok(bytes);
     }
     let mut rest = bytes;
     // Boxes on the top level are few; empty ones cannot hold this up.
-    for _ in 0..64 {
-        let kind = rest.get(4..8)?;
-        let (header, length) = match u32_at(rest, 0)? {
+    for _ in 0..MAX_BOXES {
+        let kind = rest.get(4..8).ok_or(ImageError::Truncated)?;
+        let (header, length) = match u32_at(rest, 0).ok_or(ImageError::Truncated)? {
             0 => (8, rest.len()),
-            1 => (16, usize::try_from(u64::from_be_bytes(rest.get(8..16)?.try_into().ok()?)).ok()?),
+            1 => {
+                let length = rest.get(8..).and_then(|rest| rest.first_chunk::<8>());
+                let length = u64::from_be_bytes(*length.ok_or(ImageError::Truncated)?);
+                (16, usize::try_from(length).unwrap_or(usize::MAX))
+            }
             length => (8, length as usize),
         };
         if kind == b"jp2c" {
-            return rest.get(header..length.min(rest.len()));
+            let codestream = rest.get(header..length.min(rest.len()));
+            return codestream.ok_or(ImageError::Truncated);
         }
         if length < header {
-            return None;
+            return Err(malformed("impossible length"));
         }
-        rest = rest.get(length..)?;
+        rest = rest.get(length..).ok_or(ImageError::Truncated)?;
     }
-    None
+    Err(ImageError::TooComplex { what: "boxes" })
 }
 
 fn judge_size(codestream: &[u8], data: usize) -> Result<Announced, ImageError> {
-    let cut = || malformed("image size cut off");
-    let field = |index: usize| u32_at(codestream, data + 4 + 4 * index).ok_or_else(cut);
+    let cut = ImageError::Truncated;
+    let field = |index: usize| u32_at(codestream, data + 4 + 4 * index).ok_or(cut.clone());
     let (x_end, y_end, x, y) = (field(0)?, field(1)?, field(2)?, field(3)?);
     let (tile_width, tile_height) = (field(4)?, field(5)?);
-    let components = u16_at(codestream, data + 36).ok_or_else(cut)?;
+    let components = u16_at(codestream, data + 36).ok_or(cut.clone())?;
     let (Some(width), Some(height)) = (x_end.checked_sub(x), y_end.checked_sub(y)) else {
         return Err(malformed("negative size"));
     };
+    if width == 0 || height == 0 {
+        return Err(ImageError::Empty);
+    }
     if components == 0 || components > MAX_COMPONENTS {
-        return Err(malformed("too many colour components"));
+        return Err(ImageError::Components { found: components });
     }
     if tile_width == 0 || tile_height == 0 {
         return Err(malformed("empty tiles"));
@@ -106,26 +123,36 @@ fn judge_size(codestream: &[u8], data: usize) -> Result<Announced, ImageError> {
     // Counted from the origin of the grid, so never too few.
     let tiles = u64::from(x_end.div_ceil(tile_width)) * u64::from(y_end.div_ceil(tile_height));
     if tiles > MAX_TILES {
-        return Err(malformed("too many tiles"));
+        return Err(ImageError::TooComplex { what: "tiles" });
     }
     Ok(Announced { width, height })
 }
 
-/// Precinct sizes of a coding style, for all components or for one.
+/// Layers and precinct sizes of a coding style, for all components (COD) or for one (COC).
 fn judge_coding(codestream: &[u8], marker: u16, data: usize) -> Result<(), ImageError> {
-    let cut = || malformed("coding style cut off");
-    let length = usize::from(u16_at(codestream, data).ok_or_else(cut)?);
-    let segment = codestream.get(data..data.saturating_add(length)).ok_or_else(cut)?;
-    // At most four components, so the number of one takes a single byte.
-    let (style, sizes) = if marker == COD { (2, 12) } else { (3, 9) };
-    if segment.get(style).ok_or_else(cut)? & 1 == 0 {
+    let length = usize::from(u16_at(codestream, data).ok_or(ImageError::Truncated)?);
+    let end = data.saturating_add(length);
+    let segment = codestream.get(data..end).ok_or(ImageError::Truncated)?;
+    let short = || malformed("coding style too short");
+    let field = |at: usize| segment.get(at).copied().ok_or_else(short);
+    // Where style, decomposition levels and precinct sizes stand: at most four components, so the
+    // number of one takes a single byte.
+    let (style, levels, sizes) = if marker == COD { (2, 7, 12) } else { (3, 4, 9) };
+    if marker == COD && u16_at(segment, 4).ok_or_else(short)? > MAX_LAYERS {
+        return Err(ImageError::TooComplex { what: "layers" });
+    }
+    if field(style)? & 1 == 0 {
         return Ok(());
     }
-    let sizes = segment.get(sizes..).ok_or_else(cut)?;
-    let small =
-        |size: &u8| size & 0x0F < MIN_PRECINCT_EXPONENT || size >> 4 < MIN_PRECINCT_EXPONENT;
-    if sizes.iter().skip(1).any(small) {
-        return Err(malformed("precincts too small"));
+    let lowest = match field(levels)? {
+        LEVELS_OF_AN_EIGHTH.. => MIN_LOWEST_PRECINCT_EXPONENT,
+        _ => MIN_PRECINCT_EXPONENT,
+    };
+    let sizes = segment.get(sizes..).ok_or_else(short)?;
+    let least = std::iter::once(lowest).chain(std::iter::repeat(MIN_PRECINCT_EXPONENT));
+    let small = |(size, least): (&u8, u8)| size & 0x0F < least || size >> 4 < least;
+    if sizes.iter().zip(least).any(small) {
+        return Err(ImageError::TooComplex { what: "precincts" });
     }
     Ok(())
 }
@@ -134,7 +161,7 @@ fn judge_coding(codestream: &[u8], marker: u16, data: usize) -> Result<(), Image
 fn judge_tile_part(codestream: &[u8], start: usize) -> Result<(), ImageError> {
     let mut position = next_segment(codestream, start + 2)?;
     for _ in 0..MAX_SEGMENTS {
-        let marker = u16_at(codestream, position).ok_or_else(|| malformed("tile-part"))?;
+        let marker = u16_at(codestream, position).ok_or(ImageError::Truncated)?;
         match marker {
             SOD => return Ok(()),
             COD | COC => judge_coding(codestream, marker, position + 2)?,
@@ -142,12 +169,12 @@ fn judge_tile_part(codestream: &[u8], start: usize) -> Result<(), ImageError> {
         }
         position = next_segment(codestream, position + 2)?;
     }
-    Err(malformed("too many marker segments"))
+    Err(ImageError::TooComplex { what: "marker segments" })
 }
 
 /// Where the segment after the one whose length stands at `data` begins.
 fn next_segment(codestream: &[u8], data: usize) -> Result<usize, ImageError> {
-    let length = u16_at(codestream, data).ok_or_else(|| malformed("marker segment cut off"))?;
+    let length = u16_at(codestream, data).ok_or(ImageError::Truncated)?;
     advance(data, usize::from(length), 2)
 }
 
@@ -204,32 +231,62 @@ mod tests {
     #[test]
     fn refuses_thousands_of_tiles() {
         let bomb = changed(find([0xFF, 0x51]) + 22, &[0, 0, 0, 1, 0, 0, 0, 1]);
-        assert_eq!(look_through(&bomb), Err(malformed("too many tiles")));
+        assert_eq!(look_through(&bomb), Err(ImageError::TooComplex { what: "tiles" }));
     }
 
     #[test]
     fn refuses_thousands_of_components() {
         let bomb = changed(find([0xFF, 0x51]) + 38, &[0x40, 0]);
-        assert_eq!(look_through(&bomb), Err(malformed("too many colour components")));
+        assert_eq!(look_through(&bomb), Err(ImageError::Components { found: 0x4000 }));
     }
 
-    #[test]
-    fn refuses_precincts_of_one_pixel() {
-        // A coding style with precinct sizes, where the specimen has none.
+    /// The specimen with another coding style: decomposition levels, and a precinct size for each.
+    fn with_precincts(levels: u8, sizes: &[u8]) -> Vec<u8> {
         let cod = find([0xFF, 0x52]);
-        let levels = usize::from(PORTRAIT[cod + 9]);
-        let length = 12 + levels + 1;
-        let mut bomb = PORTRAIT[find([0xFF, 0x4F])..cod].to_vec();
-        bomb.extend([0xFF, 0x52, 0, length as u8, PORTRAIT[cod + 4] | 1]);
-        bomb.extend(&PORTRAIT[cod + 5..cod + 14]);
-        bomb.extend(vec![0; levels + 1]);
-        bomb.extend(&PORTRAIT[cod + 14..]);
-        assert_eq!(look_through(&bomb), Err(malformed("precincts too small")));
+        let mut picture = PORTRAIT[find([0xFF, 0x4F])..cod].to_vec();
+        picture.extend([0xFF, 0x52, 0, 12 + sizes.len() as u8, PORTRAIT[cod + 4] | 1]);
+        picture.extend(&PORTRAIT[cod + 5..cod + 9]);
+        picture.push(levels);
+        picture.extend(&PORTRAIT[cod + 10..cod + 14]);
+        picture.extend(sizes);
+        picture.extend(&PORTRAIT[cod + 14..]);
+        picture
     }
 
     #[test]
-    fn refuses_a_file_without_codestream() {
-        assert_eq!(look_through(&PORTRAIT[..40]), Err(malformed("no codestream")));
+    fn refuses_precincts_of_a_few_pixels() {
+        let refused = Err(ImageError::TooComplex { what: "precincts" });
+        assert_eq!(look_through(&with_precincts(5, &[0; 6])), refused);
+        assert_eq!(
+            look_through(&with_precincts(5, &[0x22, 0x33, 0x88, 0x88, 0x88, 0x88])),
+            refused
+        );
+        // Without levels the lowest resolution is the picture itself.
+        assert_eq!(look_through(&with_precincts(0, &[0x22])), refused);
+        assert!(look_through(&with_precincts(5, &[0x22, 0x44, 0x88, 0x88, 0x88, 0x88])).is_ok());
+    }
+
+    #[test]
+    fn refuses_thousands_of_layers() {
+        let bomb = changed(find([0xFF, 0x52]) + 6, &[0xFF, 0xFF]);
+        assert_eq!(look_through(&bomb), Err(ImageError::TooComplex { what: "layers" }));
+    }
+
+    #[test]
+    fn refuses_a_picture_without_pixels_and_one_of_two_sizes() {
+        let empty = changed(find([0xFF, 0x51]) + 6, &[0; 4]);
+        assert_eq!(look_through(&empty), Err(ImageError::Empty));
+        let (start, siz) = (find([0xFF, 0x4F]), find([0xFF, 0x51]));
+        let length = 2 + usize::from(u16::from_be_bytes([PORTRAIT[siz + 2], PORTRAIT[siz + 3]]));
+        let twice = [&PORTRAIT[start..siz + length], &PORTRAIT[siz..]].concat();
+        assert_eq!(look_through(&twice), Err(malformed("more than one image size")));
+    }
+
+    #[test]
+    fn refuses_headers_that_are_cut_off() {
+        for length in [10, 40, 120, find([0xFF, 0x52]) + 3] {
+            assert_eq!(look_through(&PORTRAIT[..length]), Err(ImageError::Truncated), "{length}");
+        }
     }
 
     proptest! {

@@ -2,7 +2,11 @@
 
 mod face;
 mod image;
+mod jpeg;
 mod jpeg2000;
+mod png;
 
 pub use face::{FaceError, FaceImage, FaceRecord};
-pub use image::{ImageError, ImageFormat, MAX_PIXELS, decode, dimensions, find_picture, to_png};
+pub use image::{
+    ImageError, ImageFormat, MAX_PIXELS, PixelBudget, decode, dimensions, find_picture, to_png,
+};

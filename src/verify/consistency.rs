@@ -10,7 +10,7 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
 use super::{Check, CheckId, ChipEvidence, DocumentFiles, Evidence, Inspection};
-use crate::biometrics::{FaceRecord, decode};
+use crate::biometrics::{FaceRecord, PixelBudget};
 use crate::document::dg13::Dg13View;
 use crate::document::{CardProfile, Dg13, Mrz, PersonalNumber, QrText};
 use crate::lds::sod::Sod;
@@ -133,7 +133,7 @@ fn biometrics(dg2: Option<&[u8]>) -> Check {
         Ok(dg2) => dg2,
         Err(error) => return unsupported("dg2_malformed", error.to_string()),
     };
-    let mut pictures = 0;
+    let (mut pictures, mut budget) = (0, PixelBudget::default());
     for template in &dg2.templates {
         if template.constructed {
             return unsupported("biometric_format_unknown", "ISO/IEC 39794".to_owned());
@@ -143,7 +143,7 @@ fn biometrics(dg2: Option<&[u8]>) -> Check {
             Err(error) => return unsupported("face_record_malformed", error.to_string()),
         };
         for image in &record.images {
-            if let Err(error) = decode(&image.data) {
+            if let Err(error) = budget.decode(&image.data) {
                 return unsupported("portrait_not_decodable", error.to_string());
             }
             pictures += 1;

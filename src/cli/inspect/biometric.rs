@@ -7,8 +7,9 @@ use super::certificate::hexadecimal;
 use super::kind::Kind;
 use super::{Failure, dump};
 use crate::apdu::tlv::Tag;
-use crate::biometrics::{self, FaceImage, FaceRecord, ImageFormat};
+use crate::biometrics::{self, FaceImage, FaceRecord, ImageFormat, PixelBudget};
 use crate::cli::ExitStatus;
+use crate::error::ErrorCode;
 use crate::lds::{BiometricTemplate, Dg2, DgNumber};
 
 /// Most pictures of one file that are described.
@@ -62,10 +63,11 @@ pub(super) fn face_record(bytes: &[u8]) -> Result<Value, Failure> {
 }
 
 fn images(record: &FaceRecord) -> Value {
-    record.images.iter().take(MAX_PICTURES).map(face_image).collect()
+    let mut budget = PixelBudget::default();
+    record.images.iter().take(MAX_PICTURES).map(|image| face_image(image, &mut budget)).collect()
 }
 
-fn face_image(image: &FaceImage) -> Value {
+fn face_image(image: &FaceImage, budget: &mut PixelBudget) -> Value {
     let image_type = match image.image_type {
         0 => "basic",
         1 => "full frontal",
@@ -83,7 +85,7 @@ fn face_image(image: &FaceImage) -> Value {
         "announced_size": size((image.width.into(), image.height.into())),
         "feature_points": image.feature_points.len(),
         "information": hexadecimal(&image.information),
-        "picture": picture(&image.data),
+        "picture": picture(&image.data, budget),
     })
 }
 
@@ -91,18 +93,22 @@ fn size((width, height): (u32, u32)) -> String {
     format!("{width} x {height}")
 }
 
-fn picture(data: &[u8]) -> Value {
+/// Format and size of a picture, and why it cannot be shown where it cannot.
+fn picture(data: &[u8], budget: &mut PixelBudget) -> Value {
     let format = ImageFormat::sniff(data).map(ImageFormat::extension);
-    match biometrics::dimensions(data) {
-        Ok(found) => json!({ "format": format, "size": size(found), "length": data.len() }),
-        Err(error) => {
-            json!({ "format": format, "length": data.len(), "malformed": error.to_string() })
-        }
+    let mut picture = json!({ "format": format });
+    if let Ok(found) = biometrics::dimensions(data) {
+        picture["size"] = size(found).into();
     }
+    picture["length"] = data.len().into();
+    if let Err(error) = budget.decode(data) {
+        picture["not_shown"] = json!({ "code": error.code(), "error": error.to_string() });
+    }
+    picture
 }
 
 pub(super) fn image(bytes: &[u8]) -> Result<Value, Failure> {
-    Ok(json!({ "picture": picture(bytes) }))
+    Ok(json!({ "picture": picture(bytes, &mut PixelBudget::default()) }))
 }
 
 /// The first picture in a file that can be shown.
