@@ -320,6 +320,18 @@ fn keeps_no_more_readers_than_it_may() {
     assert_eq!(c.state().lanes.len(), MAX_LANES);
 }
 
+#[test]
+fn a_wrong_try_is_no_longer_shown_while_the_holder_is_asked_again() {
+    let mut c = checkpoint(Settings { consent: true, ..Settings::default() });
+    c.handle(present(A), at(1));
+    c.handle(line("000018"), at(1));
+    let job = job_id(&c.handle(line("ok"), at(1)));
+    c.handle(failed(job, true), at(2));
+    assert!(lane(&c, A).decision.is_some());
+    c.handle(line("000019"), at(3));
+    assert!(lane(&c, A).decision.is_none());
+}
+
 /// Any event: two readers, data that fit and data that do not, results of any job.
 fn any_event() -> impl Strategy<Value = Event> {
     let reader = prop_oneof![Just(A.to_owned()), Just(B.to_owned())];
