@@ -6,6 +6,10 @@
 
 use const_oid::ObjectIdentifier;
 
+use jiff::Timestamp;
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
+
 use super::LdsError;
 use crate::apdu::tlv::{Reader, Tag, Tlv};
 
@@ -148,6 +152,49 @@ impl<'a> Element<'a> {
             [0, bytes @ ..] => Ok(bytes),
             _ => Err(self.fault("BIT STRING is not whole bytes")),
         }
+    }
+
+    /// A UTCTime or GeneralizedTime in Greenwich time (RFC 5280 §4.1.2.5); old certificates leave
+    /// the seconds out. What is after the last moment that can be counted is that moment.
+    ///
+    /// # Errors
+    /// [`LdsError`] for another type or what is no time.
+    pub fn time(&self) -> Result<Timestamp, LdsError> {
+        let value = self.value();
+        match (self.tag(), value) {
+            // Two digits of the year: 50 and above are of the last century.
+            (tag::UTC_TIME, [b'5'..=b'9', ..]) => self.digits_to_time(b"19", value),
+            (tag::UTC_TIME, _) => self.digits_to_time(b"20", value),
+            (tag::GENERALIZED_TIME, _) => self.generalized_time(),
+            _ => Err(self.fault("neither UTCTime nor GeneralizedTime")),
+        }
+    }
+
+    /// The value as a GeneralizedTime, whatever the tag: some structures tag it anew.
+    ///
+    /// # Errors
+    /// [`LdsError`] for what is no time.
+    pub fn generalized_time(&self) -> Result<Timestamp, LdsError> {
+        self.digits_to_time(b"", self.value())
+    }
+
+    /// `YYYYMMDDHHMM[SS]Z`.
+    fn digits_to_time(&self, century: &[u8], value: &[u8]) -> Result<Timestamp, LdsError> {
+        let fault = || self.fault("malformed time");
+        let text = [century, value].concat();
+        let digits = text.strip_suffix(b"Z").filter(|d| d.iter().all(u8::is_ascii_digit));
+        let digits = digits.ok_or_else(fault)?;
+        let number = |from: usize, to: usize| -> i16 {
+            let part = digits.get(from..to).unwrap_or_default();
+            part.iter().fold(0, |number, digit| number * 10 + i16::from(digit - b'0'))
+        };
+        if !matches!(digits.len(), 12 | 14) {
+            return Err(fault());
+        }
+        let part = |place: usize| number(place, place + 2) as i8;
+        let time = DateTime::new(number(0, 4), part(4), part(6), part(8), part(10), part(12), 0);
+        let time = time.map_err(|_| fault())?;
+        Ok(TimeZone::UTC.to_timestamp(time).unwrap_or(Timestamp::MAX))
     }
 }
 

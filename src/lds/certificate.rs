@@ -8,8 +8,11 @@ use const_oid::ObjectIdentifier;
 use super::{Element, LdsError, tag};
 use crate::apdu::tlv::Tag;
 
+mod extensions;
+
+pub use extensions::{BasicConstraints, KeyUsage};
+
 const FILE: &str = "certificate";
-const SUBJECT_KEY_IDENTIFIER: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.14");
 /// Most extensions that are read.
 const MAX_EXTENSIONS: usize = 64;
 
@@ -31,6 +34,8 @@ pub struct CertificateParts<'a> {
     pub raw: &'a [u8],
     /// TBSCertificate with its tag: what the signature is over.
     pub tbs: &'a [u8],
+    /// The version as it is encoded: 0 for the first, 2 for the third.
+    pub version: u32,
     /// Content bytes of the serial number.
     pub serial: &'a [u8],
     /// Name of the issuer with its tag.
@@ -62,7 +67,10 @@ impl<'a> CertificateParts<'a> {
         let signature = outer.tagged(tag::BIT_STRING)?.bits()?;
         outer.finish()?;
         let mut fields = tbs.children();
-        fields.optional(Tag(0xA0))?;
+        let version = match fields.optional(Tag(0xA0))? {
+            Some(version) => version.children().any()?.small_integer()?,
+            None => 0,
+        };
         let serial = fields.tagged(tag::INTEGER)?.value();
         let inner_algorithm = fields.tagged(tag::SEQUENCE)?;
         if inner_algorithm.raw() != signature_algorithm.raw() {
@@ -81,6 +89,7 @@ impl<'a> CertificateParts<'a> {
         Ok(Self {
             raw: bytes,
             tbs: tbs.raw(),
+            version,
             serial,
             issuer,
             validity,
@@ -96,13 +105,6 @@ impl<'a> CertificateParts<'a> {
     #[must_use]
     pub fn extension(&self, oid: &ObjectIdentifier) -> Option<&CertificateExtension<'a>> {
         self.extensions.iter().find(|extension| extension.oid == *oid)
-    }
-
-    /// The subject key identifier, where the certificate has one that can be read.
-    #[must_use]
-    pub fn subject_key_identifier(&self) -> Option<&'a [u8]> {
-        let value = self.extension(&SUBJECT_KEY_IDENTIFIER)?.value;
-        Element::parse("subjectKeyIdentifier", value).ok()?.octets().ok()
     }
 
     /// Whether issuer and subject have the same name.

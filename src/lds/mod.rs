@@ -4,6 +4,7 @@
 
 mod asn1;
 mod atr_info;
+mod ber;
 mod certificate;
 mod cms;
 mod com;
@@ -13,6 +14,7 @@ mod dir;
 mod domain_parameters;
 mod error;
 mod file;
+mod name;
 mod public_key;
 mod security_infos;
 mod signature;
@@ -21,7 +23,8 @@ pub mod sod;
 
 pub use asn1::{Element, tag, write};
 pub use atr_info::AtrInfo;
-pub use certificate::{CertificateExtension, CertificateParts};
+pub use ber::definite_lengths;
+pub use certificate::{BasicConstraints, CertificateExtension, CertificateParts, KeyUsage};
 pub use cms::{
     CheckedSigner, SignedAttributes, SignedContent, SignedData, SignedDataFault, SignerIdentifier,
     SignerInfo,
@@ -35,6 +38,7 @@ pub use dir::Dir;
 pub use domain_parameters::{decode_domain_parameters, encode_domain_parameters};
 pub use error::LdsError;
 pub use file::{DgNumber, FileId, ShortFileId};
+pub use name::{comparable_name, country_of_name, name_text};
 pub use public_key::{ParameterForm, PublicKey, PublicKeyError};
 pub use security_infos::{
     ChipAuthenticationInfo, ChipAuthenticationPublicKeyInfo, KeyAgreement, Mapping,
@@ -42,7 +46,9 @@ pub use security_infos::{
     oids,
 };
 pub use signature::{SignatureAlgorithm, SignatureFault};
-pub use signed_lists::{CardSecurity, MASTER_LIST, SECURITY_OBJECT, decode_master_list};
+pub use signed_lists::{
+    CardSecurity, MASTER_LIST, SECURITY_OBJECT, decode_master_list, encode_master_list,
+};
 
 /// Application identifier of the eMRTD application LDS1 (ICAO 9303-10 §3.5.1).
 pub const LDS1_AID: [u8; 7] = [0xA0, 0x00, 0x00, 0x02, 0x47, 0x10, 0x01];

@@ -3,7 +3,7 @@
 
 use const_oid::ObjectIdentifier;
 
-use super::{Element, LdsError, SecurityInfos, SignedData, tag};
+use super::{Element, LdsError, SecurityInfos, SignedData, tag, write};
 
 /// id-SecurityObject: the content of EF.CardSecurity.
 pub const SECURITY_OBJECT: ObjectIdentifier = ObjectIdentifier::new_unwrap("0.4.0.127.0.7.3.2.1");
@@ -43,6 +43,13 @@ pub fn decode_master_list(content: &[u8]) -> Result<Vec<&[u8]>, LdsError> {
     let certificates = children.tagged(tag::SET)?.children().all(MAX_CERTIFICATES)?;
     children.finish()?;
     certificates.iter().map(|c| c.expect(tag::SEQUENCE).map(|c| c.raw())).collect()
+}
+
+/// The content of a CSCA master list with these certificates.
+#[must_use]
+pub fn encode_master_list(certificates: &[&[u8]]) -> Vec<u8> {
+    let set = write::set_of(certificates.iter().map(|c| c.to_vec()).collect());
+    write::sequence(&[&write::integer(0), &set])
 }
 
 #[cfg(test)]
