@@ -6,8 +6,8 @@ use cancuoc::trust::{Crl, X509};
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| {
     if let Ok(certificate) = X509::decode(data) {
-        let _ = check_profile(&certificate.certificate, ProfileKind::Csca);
-        let _ = check_profile(&certificate.certificate, ProfileKind::DocumentSigner);
+        let _ = check_profile(&certificate.parts(), ProfileKind::Csca);
+        let _ = check_profile(&certificate.parts(), ProfileKind::DocumentSigner);
         let _ = (certificate.validity(), certificate.key_usage_period(), certificate.country());
         let _ = certificate.verify(&certificate.key);
     }

@@ -15,10 +15,10 @@ use serde_json::json;
 
 use super::{Context, ExitStatus, Failure, issuing, output, secret};
 use crate::error::ErrorCode;
-use crate::lds::ParameterForm;
+use crate::lds::{ParameterForm, country_of_name};
 use crate::pki::{
     CertificateKind, CertificateRequest, IssuerDirectory, KeyKind, RevokedCertificate, Signer,
-    SoftwareKey, country_name, country_of_name, issue, issue_crl, to_pem,
+    SoftwareKey, country_name, issue, issue_crl, to_pem,
 };
 use crate::trust::X509;
 

@@ -22,6 +22,7 @@ const FILES: &[(&str, &str)] = &[
     ("reading", include_str!("../../i18n/reading.toml")),
     ("demo", include_str!("../../i18n/demo.toml")),
     ("lds", include_str!("../../i18n/lds.toml")),
+    ("trust", include_str!("../../i18n/trust.toml")),
     ("verify", include_str!("../../i18n/verify.toml")),
     ("checkpoint", include_str!("../../i18n/checkpoint.toml")),
     ("web", include_str!("../../i18n/web.toml")),

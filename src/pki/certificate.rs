@@ -6,6 +6,7 @@ use const_oid::ObjectIdentifier;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
+use super::profile::{DEVIATION_LIST_SIGNING_KEY, MASTER_LIST_SIGNING_KEY};
 use super::{Signer, SignerError};
 use crate::apdu::tlv::{Tag, encode};
 use crate::lds::{ParameterForm, PublicKey, tag, write};
@@ -18,6 +19,7 @@ const ISSUER_ALT_NAME: &str = "2.5.29.18";
 const BASIC_CONSTRAINTS: &str = "2.5.29.19";
 const CRL_DISTRIBUTION_POINTS: &str = "2.5.29.31";
 const AUTHORITY_KEY_IDENTIFIER: &str = "2.5.29.35";
+const EXTENDED_KEY_USAGE: &str = "2.5.29.37";
 /// Document types that a signer may sign (ICAO 9303-12 §7.1.1.6).
 const DOCUMENT_TYPE_LIST: &str = "2.23.136.1.1.6.2";
 
@@ -30,6 +32,10 @@ pub enum CertificateKind {
     CscaLink,
     /// A document signer.
     DocumentSigner,
+    /// A signer of CSCA master lists.
+    MasterListSigner,
+    /// A signer of deviation lists.
+    DeviationListSigner,
 }
 
 /// From when to when a certificate, and the private key, may be used.
@@ -156,6 +162,12 @@ fn extensions(request: &CertificateRequest<'_>) -> Vec<u8> {
             let list = write::sequence(&[&write::integer(0), &kinds]);
             parts.push(extension(DOCUMENT_TYPE_LIST, false, &list));
         }
+        CertificateKind::MasterListSigner => {
+            parts.extend(list_signer_extensions(&MASTER_LIST_SIGNING_KEY));
+        }
+        CertificateKind::DeviationListSigner => {
+            parts.extend(list_signer_extensions(&DEVIATION_LIST_SIGNING_KEY));
+        }
         CertificateKind::CscaRoot | CertificateKind::CscaLink => {
             parts.push(extension(KEY_USAGE, true, &[3, 2, 1, 0x06]));
             let constraints = write::sequence(&[&[1, 1, 0xFF], &write::integer(0)]);
@@ -163,6 +175,12 @@ fn extensions(request: &CertificateRequest<'_>) -> Vec<u8> {
         }
     }
     write::sequence(&[&parts.concat()])
+}
+
+/// What a signer of lists may do: sign, and that kind of list alone (ICAO 9303-12 §7.1.1).
+fn list_signer_extensions(purpose: &ObjectIdentifier) -> [Vec<u8>; 2] {
+    let purposes = write::sequence(&[&write::oid(purpose)]);
+    [extension(KEY_USAGE, true, &[3, 2, 7, 0x80]), extension(EXTENDED_KEY_USAGE, true, &purposes)]
 }
 
 /// Issues a certificate; DER.

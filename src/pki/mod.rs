@@ -7,13 +7,15 @@ pub mod cv;
 mod directory;
 mod key;
 mod profile;
+mod signed_list;
 mod signer;
 
 pub use certificate::{CertificateKind, CertificateRequest, Validity, country_name, issue};
 pub use crl::{RevokedCertificate, issue_crl};
 pub use directory::{DirectoryError, DocumentSignerFiles, IssuerDirectory, from_pem, to_pem};
 pub use key::{KeyError, KeyKind, SoftwareKey};
-pub use profile::{ProfileFinding, ProfileKind, check_profile, country_of_name};
+pub use profile::{ProfileFinding, ProfileKind, check_profile};
+pub use signed_list::{ListSigner, issue_master_list, issue_signed_list};
 pub use signer::{Signer, SignerError};
 
 #[cfg(test)]

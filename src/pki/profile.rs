@@ -1,10 +1,8 @@
 //! Checks of certificates against the profiles of ICAO 9303-12 §7.1.
 
-use der::{Decode, Encode};
-use x509_cert::Certificate;
-use x509_cert::ext::pkix::{
-    AuthorityKeyIdentifier, BasicConstraints, KeyUsage, SubjectKeyIdentifier,
-};
+use const_oid::ObjectIdentifier;
+
+use crate::lds::{CertificateParts, country_of_name};
 
 /// Which profile.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,6 +11,12 @@ pub enum ProfileKind {
     Csca,
     /// Document signer.
     DocumentSigner,
+    /// Signer of CSCA master lists.
+    MasterListSigner,
+    /// Signer of deviation lists of ICAO.
+    DeviationListSigner,
+    /// Signer of defect lists of BSI TR-03129.
+    DefectListSigner,
 }
 
 /// A deviation from the profile.
@@ -47,120 +51,117 @@ const UNDERSTOOD: [&str; 11] = [
     "2.5.29.37",
     "2.23.136.1.1.6.2",
 ];
-const EXTENDED_KEY_USAGE: &str = "2.5.29.37";
-const PRIVATE_KEY_USAGE_PERIOD: &str = "2.5.29.16";
+/// id-icao-cscaMasterListSigningKey.
+pub(super) const MASTER_LIST_SIGNING_KEY: ObjectIdentifier =
+    ObjectIdentifier::new_unwrap("2.23.136.1.1.3");
+/// id-icao-DeviationListSigningKey.
+pub(super) const DEVIATION_LIST_SIGNING_KEY: ObjectIdentifier =
+    ObjectIdentifier::new_unwrap("2.23.136.1.1.8");
+const MISSING: &str = "extended_key_usage_missing";
+const PRIVATE_KEY_USAGE_PERIOD: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.16");
 
 /// All deviations of a certificate from its profile.
 #[must_use]
-pub fn check_profile(certificate: &Certificate, kind: ProfileKind) -> Vec<ProfileFinding> {
+pub fn check_profile(certificate: &CertificateParts<'_>, kind: ProfileKind) -> Vec<ProfileFinding> {
     let mut findings = Vec::new();
-    let tbs = certificate.tbs_certificate();
-    if tbs.version() != x509_cert::certificate::Version::V3 {
+    if certificate.version != 2 {
         findings.push(fatal("certificate_not_v3"));
     }
-    let serial = tbs.serial_number().as_bytes();
-    if serial.len() > 20 || serial.first().is_some_and(|b| b & 0x80 != 0) {
+    let serial = certificate.serial;
+    if serial.len() > 20 || serial.first().is_none_or(|b| b & 0x80 != 0) {
         findings.push(remark("serial_number_not_positive_or_too_long"));
     }
-    let same = tbs.signature().to_der().ok() == certificate.signature_algorithm().to_der().ok();
-    if !same {
-        findings.push(fatal("signature_algorithms_differ"));
-    }
-    if country(tbs.issuer()) != country(tbs.subject()) {
+    if country_of_name(certificate.issuer) != country_of_name(certificate.subject) {
         findings.push(fatal("issuer_and_subject_country_differ"));
     }
-    check_extensions(certificate, kind, &mut findings);
+    check_extensions(certificate, &mut findings);
     match kind {
         ProfileKind::Csca => check_csca(certificate, &mut findings),
-        ProfileKind::DocumentSigner => check_document_signer(certificate, &mut findings),
+        _ => check_signer(certificate, kind, &mut findings),
     }
     findings
 }
 
-/// The two letters of a name's country in upper case, if it has one.
-#[must_use]
-fn country(name: &x509_cert::name::Name) -> Option<String> {
-    name.iter().find_map(|attribute| {
-        let value = attribute.value.value();
-        (attribute.oid == const_oid::db::rfc4519::COUNTRY_NAME)
-            .then(|| String::from_utf8_lossy(value).to_ascii_uppercase())
-    })
-}
-
-/// The two letters of the country in a name in DER.
-#[must_use]
-pub fn country_of_name(name: &[u8]) -> Option<String> {
-    country(&x509_cert::name::Name::from_der(name).ok()?)
-}
-
-fn check_extensions(
-    certificate: &Certificate,
-    kind: ProfileKind,
-    findings: &mut Vec<ProfileFinding>,
-) {
-    let extensions = certificate.tbs_certificate().extensions().map(|e| &e[..]);
-    let extensions = extensions.unwrap_or_default();
+fn check_extensions(certificate: &CertificateParts<'_>, findings: &mut Vec<ProfileFinding>) {
     let mut seen = Vec::new();
-    for extension in extensions {
-        let oid = extension.extn_id.to_string();
-        if extension.critical && !UNDERSTOOD.contains(&oid.as_str()) {
+    for extension in &certificate.extensions {
+        if extension.critical && !UNDERSTOOD.contains(&extension.oid.to_string().as_str()) {
             findings.push(fatal("unknown_critical_extension"));
         }
-        if oid == EXTENDED_KEY_USAGE && kind == ProfileKind::DocumentSigner {
-            // Document signers have none; one for another purpose is somebody else's certificate.
-            findings.push(fatal("extended_key_usage_not_allowed"));
-        }
-        if seen.contains(&oid) {
+        if seen.contains(&extension.oid) {
             findings.push(fatal("extension_repeated"));
         }
-        seen.push(oid);
+        seen.push(extension.oid);
     }
-    if !seen.iter().any(|oid| oid == PRIVATE_KEY_USAGE_PERIOD) {
+    if !seen.contains(&PRIVATE_KEY_USAGE_PERIOD) {
         findings.push(remark("private_key_usage_period_missing"));
     }
 }
 
-/// An extension of the type, or nothing where it is absent or malformed.
-fn get<'a, T: Decode<'a> + const_oid::AssociatedOid>(
-    certificate: &'a Certificate,
-) -> Option<(bool, T)> {
-    certificate.tbs_certificate().get_extension::<T>().ok().flatten()
-}
-
-fn check_csca(certificate: &Certificate, findings: &mut Vec<ProfileFinding>) {
-    match get::<KeyUsage>(certificate) {
-        Some((_, usage)) if usage.key_cert_sign() => {}
-        _ => findings.push(fatal("key_usage_without_cert_sign")),
+fn check_csca(certificate: &CertificateParts<'_>, findings: &mut Vec<ProfileFinding>) {
+    match certificate.key_usage() {
+        Ok(Some(usage)) if usage.key_cert_sign() => {}
+        // Without the extension a key may do anything (RFC 5280 §4.2.1.3).
+        Ok(None) => findings.push(remark("key_usage_missing")),
+        Ok(Some(_)) => findings.push(fatal("key_usage_without_cert_sign")),
+        Err(_) => findings.push(fatal("extension_malformed")),
     }
-    match get::<BasicConstraints>(certificate) {
-        Some((critical, constraints)) if constraints.ca => {
-            if !critical || constraints.path_len_constraint != Some(0) {
+    match certificate.basic_constraints() {
+        Ok(Some(constraints)) if constraints.ca => {
+            if !constraints.critical || constraints.path_length != Some(0) {
                 findings.push(remark("basic_constraints_not_as_profiled"));
             }
         }
-        _ => findings.push(fatal("not_a_ca")),
+        Ok(_) => findings.push(fatal("not_a_ca")),
+        Err(_) => findings.push(fatal("extension_malformed")),
     }
-    if get::<SubjectKeyIdentifier>(certificate).is_none() {
+    if certificate.subject_key_identifier().is_none() {
         findings.push(remark("subject_key_identifier_missing"));
     }
 }
 
-fn check_document_signer(certificate: &Certificate, findings: &mut Vec<ProfileFinding>) {
-    match get::<KeyUsage>(certificate) {
-        Some((critical, usage)) if usage.digital_signature() => {
+/// What signers of documents and of lists have in common, and what each of them alone may do.
+fn check_signer(
+    certificate: &CertificateParts<'_>,
+    kind: ProfileKind,
+    findings: &mut Vec<ProfileFinding>,
+) {
+    match certificate.key_usage() {
+        Ok(Some(usage)) if usage.digital_signature() => {
             if usage.key_cert_sign() {
                 findings.push(fatal("document_signer_may_sign_certificates"));
-            } else if !critical {
+            } else if !usage.critical {
                 findings.push(remark("key_usage_not_critical"));
             }
         }
-        _ => findings.push(fatal("key_usage_without_digital_signature")),
+        Ok(_) => findings.push(fatal("key_usage_without_digital_signature")),
+        Err(_) => findings.push(fatal("extension_malformed")),
     }
-    if get::<BasicConstraints>(certificate).is_some_and(|(_, c)| c.ca) {
-        findings.push(fatal("document_signer_is_a_ca"));
+    match certificate.basic_constraints() {
+        Ok(Some(constraints)) if constraints.ca => findings.push(fatal("document_signer_is_a_ca")),
+        Ok(_) => {}
+        Err(_) => findings.push(fatal("extension_malformed")),
     }
-    let authority = get::<AuthorityKeyIdentifier>(certificate);
-    if authority.is_none_or(|(_, a)| a.key_identifier.is_none()) {
+    // Document signers have no extended key usage; one for another purpose is somebody else's
+    // certificate. Signers of lists must have the one for lists.
+    let purposes = match certificate.extended_key_usage() {
+        Ok(purposes) => purposes,
+        Err(_) => return findings.push(fatal("extension_malformed")),
+    };
+    let has = |wanted: &ObjectIdentifier| purposes.as_ref().is_some_and(|p| p.contains(wanted));
+    let (fits, code) = match kind {
+        ProfileKind::MasterListSigner => (has(&MASTER_LIST_SIGNING_KEY), MISSING),
+        ProfileKind::DeviationListSigner => (has(&DEVIATION_LIST_SIGNING_KEY), MISSING),
+        // The guideline has a purpose of its own; no document signer has any.
+        ProfileKind::DefectListSigner => (purposes.is_some(), MISSING),
+        ProfileKind::DocumentSigner | ProfileKind::Csca => {
+            (purposes.is_none(), "extended_key_usage_not_allowed")
+        }
+    };
+    if !fits {
+        findings.push(fatal(code));
+    }
+    if certificate.authority_key_identifier().is_none() {
         findings.push(remark("authority_key_identifier_missing"));
     }
 }

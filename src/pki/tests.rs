@@ -1,11 +1,9 @@
 use super::*;
-use crate::lds::{ParameterForm, PublicKey, SignatureAlgorithm};
+use crate::lds::{CertificateParts, ParameterForm, PublicKey, SignatureAlgorithm};
 use cancuoc_primitives::curve::Curve;
 use cancuoc_primitives::hash::HashAlgorithm;
-use der::Decode;
 use jiff::Timestamp;
 use std::process::Command;
-use x509_cert::Certificate;
 
 fn random() -> rand_core::UnwrapErr<getrandom::SysRng> {
     rand_core::UnwrapErr(getrandom::SysRng)
@@ -63,8 +61,8 @@ fn issuer_with(
 #[test]
 fn certificates_keep_their_profiles() {
     let (_, root, ds) = issuer(KeyKind::Ec(Curve::BrainpoolP512r1), ParameterForm::Explicit);
-    let root = Certificate::from_der(&root).unwrap();
-    let ds = Certificate::from_der(&ds).unwrap();
+    let root = CertificateParts::decode(&root).unwrap();
+    let ds = CertificateParts::decode(&ds).unwrap();
     assert_eq!(check_profile(&root, ProfileKind::Csca), []);
     assert_eq!(check_profile(&ds, ProfileKind::DocumentSigner), []);
     let codes: Vec<_> = check_profile(&ds, ProfileKind::Csca).iter().map(|f| f.code).collect();
@@ -168,8 +166,7 @@ fn openssl_accepts_certificates_lists_and_keys() {
 #[test]
 fn explicit_parameters_name_the_same_key() {
     let (_, root, _) = issuer(KeyKind::Ec(Curve::BrainpoolP512r1), ParameterForm::Explicit);
-    let root = Certificate::from_der(&root).unwrap();
-    let spki = der::Encode::to_der(root.tbs_certificate().subject_public_key_info()).unwrap();
-    let (key, form) = PublicKey::from_spki_der(&spki).unwrap();
+    let root = CertificateParts::decode(&root).unwrap();
+    let (key, form) = PublicKey::from_spki_der(root.spki).unwrap();
     assert_eq!((key.description().as_str(), form), ("brainpoolP512r1", ParameterForm::Explicit));
 }

@@ -1,15 +1,15 @@
 //! Certificates as a verifier needs them: decoded, and as the bytes that were signed.
+//!
+//! They are read leniently where that is safe, because States do not keep DER everywhere: a negative
+//! serial number or a `TRUE` of 1 says nothing about who signed.
 
-use der::{Decode, Encode};
 use jiff::Timestamp;
 use thiserror::Error;
-use x509_cert::Certificate;
-use x509_cert::ext::pkix::{AuthorityKeyIdentifier, BasicConstraints, SubjectKeyIdentifier};
-use x509_cert::name::Name;
 
 use crate::error::ErrorCode;
 use crate::lds::{
-    Element, LdsError, PublicKey, PublicKeyError, SignatureAlgorithm, SignatureFault, tag,
+    CertificateExtension, CertificateParts, LdsError, ParameterForm, PublicKey, PublicKeyError,
+    SignatureAlgorithm, SignatureFault, country_of_name,
 };
 
 /// A certificate with the bytes it came in.
@@ -17,6 +17,7 @@ use crate::lds::{
 pub struct X509 {
     /// The certificate in DER, as read.
     pub der: Vec<u8>,
+    version: u32,
     /// The part that is signed, as read.
     tbs: Vec<u8>,
     /// AlgorithmIdentifier of the signature, as read.
@@ -28,21 +29,29 @@ pub struct X509 {
     pub subject: Vec<u8>,
     /// Content bytes of the serial number.
     pub serial: Vec<u8>,
+    validity: Vec<u8>,
+    times: (Timestamp, Timestamp),
+    spki: Vec<u8>,
     /// Its key.
     pub key: PublicKey,
-    /// Decoded.
-    pub certificate: Certificate,
+    /// How the key tells its group.
+    pub parameters: ParameterForm,
+    extensions: Vec<Extension>,
+}
+
+#[derive(Debug, Clone)]
+struct Extension {
+    oid: const_oid::ObjectIdentifier,
+    critical: bool,
+    value: Vec<u8>,
 }
 
 /// Why a certificate cannot be used.
-#[derive(Debug, Clone, Error)]
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum X509Error {
     /// The structure is malformed.
     #[error(transparent)]
     Malformed(#[from] LdsError),
-    /// X.509 does not allow it.
-    #[error("certificate: {0}")]
-    X509(#[from] der::Error),
     /// Its key cannot be used.
     #[error(transparent)]
     Key(#[from] PublicKeyError),
@@ -51,7 +60,7 @@ pub enum X509Error {
 impl ErrorCode for X509Error {
     fn code(&self) -> &'static str {
         match self {
-            Self::Malformed(_) | Self::X509(_) => "certificate_malformed",
+            Self::Malformed(_) => "certificate_malformed",
             Self::Key(error) => error.code(),
         }
     }
@@ -63,25 +72,59 @@ impl X509 {
     /// # Errors
     /// [`X509Error`].
     pub fn decode(bytes: &[u8]) -> Result<Self, X509Error> {
-        let mut outer = Element::parse("certificate", bytes)?.expect(tag::SEQUENCE)?.children();
-        let tbs = outer.tagged(tag::SEQUENCE)?.raw().to_vec();
-        let algorithm = outer.tagged(tag::SEQUENCE)?.raw().to_vec();
-        let signature = outer.any()?.bits()?.to_vec();
-        outer.finish()?;
-        let certificate = Certificate::from_der(bytes)?;
-        let parts = certificate.tbs_certificate();
-        let (key, _) = PublicKey::from_spki_der(&parts.subject_public_key_info().to_der()?)?;
+        let parts = CertificateParts::decode(bytes)?;
+        let (key, parameters) = PublicKey::from_spki_der(parts.spki)?;
+        let extension = |e: &CertificateExtension<'_>| Extension {
+            oid: e.oid,
+            critical: e.critical,
+            value: e.value.to_vec(),
+        };
         Ok(Self {
             der: bytes.to_vec(),
-            tbs,
-            algorithm,
-            signature,
-            issuer: parts.issuer().to_der()?,
-            subject: parts.subject().to_der()?,
-            serial: parts.serial_number().as_bytes().to_vec(),
+            version: parts.version,
+            tbs: parts.tbs.to_vec(),
+            algorithm: parts.signature_algorithm.to_vec(),
+            signature: parts.signature.to_vec(),
+            issuer: parts.issuer.to_vec(),
+            subject: parts.subject.to_vec(),
+            serial: parts.serial.to_vec(),
+            times: parts.valid()?,
+            validity: parts.validity.to_vec(),
+            spki: parts.spki.to_vec(),
             key,
-            certificate,
+            parameters,
+            extensions: parts.extensions.iter().map(extension).collect(),
         })
+    }
+
+    /// The certificate taken apart.
+    #[must_use]
+    pub fn parts(&self) -> CertificateParts<'_> {
+        let extension = |e| {
+            let Extension { oid, critical, value }: &Extension = e;
+            CertificateExtension { oid: *oid, critical: *critical, value }
+        };
+        CertificateParts {
+            raw: &self.der,
+            tbs: &self.tbs,
+            version: self.version,
+            serial: &self.serial,
+            issuer: &self.issuer,
+            validity: &self.validity,
+            subject: &self.subject,
+            spki: &self.spki,
+            signature_algorithm: &self.algorithm,
+            signature: &self.signature,
+            extensions: self.extensions.iter().map(extension).collect(),
+        }
+    }
+
+    /// The algorithm of its signature.
+    ///
+    /// # Errors
+    /// [`SignatureFault`] for one that is not supported.
+    pub fn signature_algorithm(&self) -> Result<SignatureAlgorithm, SignatureFault> {
+        SignatureAlgorithm::from_der(&self.algorithm, None)
     }
 
     /// Verifies the signature with the key of an issuer.
@@ -89,7 +132,7 @@ impl X509 {
     /// # Errors
     /// [`SignatureFault`].
     pub fn verify(&self, issuer: &PublicKey) -> Result<SignatureAlgorithm, SignatureFault> {
-        let algorithm = SignatureAlgorithm::from_der(&self.algorithm, None)?;
+        let algorithm = self.signature_algorithm()?;
         algorithm.verify(issuer, &self.tbs, &self.signature)?;
         Ok(algorithm)
     }
@@ -97,67 +140,42 @@ impl X509 {
     /// Whether basic constraints make it a CA's.
     #[must_use]
     pub fn is_ca(&self) -> bool {
-        let constraints = self.certificate.tbs_certificate().get_extension::<BasicConstraints>();
-        matches!(constraints, Ok(Some((_, constraints))) if constraints.ca)
+        self.parts().is_ca()
     }
 
     /// Subject key identifier.
     #[must_use]
     pub fn subject_key_id(&self) -> Option<Vec<u8>> {
-        let found = self.certificate.tbs_certificate().get_extension::<SubjectKeyIdentifier>();
-        found.ok().flatten().map(|(_, id)| id.0.as_bytes().to_vec())
+        self.parts().subject_key_identifier().map(<[u8]>::to_vec)
     }
 
     /// Authority key identifier.
     #[must_use]
     pub fn authority_key_id(&self) -> Option<Vec<u8>> {
-        let found = self.certificate.tbs_certificate().get_extension::<AuthorityKeyIdentifier>();
-        let (_, id) = found.ok().flatten()?;
-        id.key_identifier.map(|id| id.as_bytes().to_vec())
+        self.parts().authority_key_identifier().map(<[u8]>::to_vec)
     }
 
     /// From when to when it is valid.
     #[must_use]
-    pub fn validity(&self) -> (Timestamp, Timestamp) {
-        let validity = self.certificate.tbs_certificate().validity();
-        let moment = |time: &x509_cert::time::Time| {
-            let seconds = i64::try_from(time.to_unix_duration().as_secs()).unwrap_or(i64::MAX);
-            Timestamp::from_second(seconds).unwrap_or(Timestamp::MAX)
-        };
-        (moment(&validity.not_before), moment(&validity.not_after))
+    pub const fn validity(&self) -> (Timestamp, Timestamp) {
+        self.times
+    }
+
+    /// Whether it is valid at a moment.
+    #[must_use]
+    pub fn is_valid_at(&self, moment: Timestamp) -> bool {
+        (self.times.0..=self.times.1).contains(&moment)
     }
 
     /// From when to when its private key may sign, where it says so.
     #[must_use]
     pub fn key_usage_period(&self) -> Option<(Option<Timestamp>, Option<Timestamp>)> {
-        let extensions = self.certificate.tbs_certificate().extensions()?;
-        let wanted = |e: &&x509_cert::ext::Extension| e.extn_id.to_string() == "2.5.29.16";
-        let value = extensions.iter().find(wanted)?.extn_value.as_bytes();
-        let mut fields = Element::parse("PrivateKeyUsagePeriod", value).ok()?.children();
-        let mut part = |number| {
-            let field = fields.optional(crate::apdu::tlv::Tag(number)).ok().flatten();
-            field.and_then(|f| generalized_time(f.value()))
-        };
-        Some((part(0x80), part(0x81)))
+        self.parts().private_key_usage_period()
     }
 
     /// Two letters of the subject's country.
     #[must_use]
     pub fn country(&self) -> Option<String> {
-        country_of(self.certificate.tbs_certificate().subject())
+        country_of_name(&self.subject)
     }
-}
-
-/// Two letters of a name's country, in upper case.
-#[must_use]
-pub fn country_of(name: &Name) -> Option<String> {
-    let country = name.iter().find(|a| a.oid == const_oid::db::rfc4519::COUNTRY_NAME)?;
-    Some(String::from_utf8_lossy(country.value.value()).to_ascii_uppercase())
-}
-
-/// `YYYYMMDDHHMMSSZ`.
-fn generalized_time(bytes: &[u8]) -> Option<Timestamp> {
-    let text = std::str::from_utf8(bytes).ok()?;
-    let civil = jiff::civil::DateTime::strptime("%Y%m%d%H%M%SZ", text).ok()?;
-    jiff::tz::TimeZone::UTC.to_timestamp(civil).ok()
 }

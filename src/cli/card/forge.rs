@@ -12,7 +12,8 @@ use crate::cli::{Context, ExitStatus, Failure, output, secret};
 use crate::issue::forge::{ForgedIssuer, Forgery};
 use crate::issue::prepare::{DocumentSigner, prepare};
 use crate::issue::review;
-use crate::pki::{IssuerDirectory, country_of_name};
+use crate::lds::country_of_name;
+use crate::pki::IssuerDirectory;
 use crate::softcard::{BlankOptions, SoftCard};
 use crate::trust::X509;
 

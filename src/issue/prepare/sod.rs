@@ -17,8 +17,8 @@ use crate::document::profile::CardProfile;
 use crate::issue::image::{CardImage, Location};
 use crate::lds::sod::{LDS_SECURITY_OBJECT, LDS_SECURITY_OBJECT_TYPES, LdsSecurityObject, Sod};
 use crate::lds::{
-    CardSecurity, DgNumber, FileId, PublicKey, SECURITY_OBJECT, SecurityInfos, SignedContent,
-    SignedData,
+    CardSecurity, CertificateParts, DgNumber, FileId, PublicKey, SECURITY_OBJECT, SecurityInfos,
+    SignedContent, SignedData,
 };
 use crate::pki::{ProfileKind, check_profile};
 
@@ -131,7 +131,9 @@ fn certificate(
         }
     }
     // A verifier would refuse every card signed with such a certificate.
-    let findings = check_profile(&certificate, ProfileKind::DocumentSigner);
+    let parts = CertificateParts::decode(document_signer.certificate)
+        .map_err(|_| PrepareError::Certificate { what: "not an X.509 certificate in DER" })?;
+    let findings = check_profile(&parts, ProfileKind::DocumentSigner);
     if let Some(fatal) = findings.iter().find(|finding| finding.fatal) {
         return Err(PrepareError::Certificate { what: fatal.code });
     }

@@ -2,11 +2,15 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::signers::{Issuer, Revocation, Signer, SignerCache};
+use super::signers::{Issuer, Signer, SignerCache};
 use super::states;
+use crate::document::Mrz;
+use crate::error::ErrorCode;
 use crate::lds::{SignedData, decode_dg1};
 use crate::pki::{ProfileFinding, ProfileKind, check_profile};
-use crate::trust::{TrustStore, X509};
+use crate::trust::{
+    DefectKind, DocumentFacts, IssuerFault, KnownDefect, RevocationStatus, TrustStore, X509,
+};
 use crate::verify::{Check, CheckId, DocumentFiles, Evidence, Inspection, Policy, Refusal};
 
 /// How far the clocks of an issuer and of a verifier may be apart.
@@ -26,13 +30,16 @@ pub(super) fn check<'t>(
     };
     let policy = inspection.policy;
     let chain = check_chain(signer, signed, files, inspection);
+    let signed_at = signing_time(signed);
+    let defects = known_defects(&signer.certificate, signed_at, files, inspection);
     let revocation = if chain.has_passed() {
-        check_revocation(signer, signers.revocation(signer, files), inspection.now)
+        let status = signers.revocation(signer, files);
+        check_revocation(signer, status, &defects, inspection.now)
     } else {
         Check::skipped(CheckId::PaRevocation, "no_trusted_csca")
     };
     vec![
-        check_certificate(signer, signing_time(signed), inspection)
+        check_certificate(signer, signed_at, &defects, inspection)
             .under(policy.document_signer_key(&signer.certificate.key)),
         chain.under(judge(&signer.issuer, policy)),
         revocation,
@@ -41,9 +48,25 @@ pub(super) fn check<'t>(
 
 /// What the policy says of the anchor's key and signature.
 fn judge(issuer: &Issuer<'_>, policy: &Policy) -> Result<(), Refusal> {
-    let Issuer::Anchor { anchor, algorithm, .. } = issuer else { return Ok(()) };
-    policy.certificate_hash(algorithm.hash())?;
-    policy.country_signing_key(&anchor.key)
+    let Issuer::Csca { issuer, .. } = issuer else { return Ok(()) };
+    policy.certificate_hash(issuer.algorithm.hash())?;
+    policy.country_signing_key(&issuer.certificate.key)
+}
+
+/// What the lists of defects say of documents like this one.
+fn known_defects<'a>(
+    certificate: &X509,
+    signed_at: Option<Timestamp>,
+    files: &DocumentFiles,
+    inspection: &Inspection<'a>,
+) -> Vec<&'a KnownDefect> {
+    let mrz = files.data_group(1).and_then(|bytes| Mrz::parse(decode_dg1(bytes).ok()?).ok());
+    let facts = DocumentFacts {
+        document_type: mrz.as_ref().map(Mrz::document_code),
+        document_number: mrz.as_ref().map(|mrz| mrz.document_number().as_str()),
+        issued: signed_at,
+    };
+    inspection.trust.defects(certificate, &facts)
 }
 
 fn signing_time(signed: &SignedData) -> Option<Timestamp> {
@@ -60,6 +83,7 @@ fn codes(findings: &[ProfileFinding]) -> Vec<&'static str> {
 fn check_certificate(
     signer: &Signer<'_>,
     signed_at: Option<Timestamp>,
+    defects: &[&KnownDefect],
     inspection: &Inspection<'_>,
 ) -> Check {
     let id = CheckId::PaDsCertificate;
@@ -74,7 +98,8 @@ fn check_certificate(
         .and("expired_now", now > until)
         .and("key", certificate.key.description())
         .and("serial", hex::encode(&certificate.serial))
-        .and("remarks", codes(&signer.findings));
+        .and("remarks", codes(&signer.findings))
+        .and("known_defects", defects.iter().map(|d| d.kind.as_str()).collect::<Vec<_>>());
     if let Some(fatal) = signer.findings.iter().find(|f| f.fatal) {
         return Check::failed(id, fatal.code, evidence);
     }
@@ -113,19 +138,26 @@ fn check_chain(
     let country = certificate.country().unwrap_or_default();
     let facts = Evidence::new("country", country.clone())
         .and("authority_key_id", certificate.authority_key_id().as_deref().map(hex::encode));
-    let (anchor, algorithm, findings) = match &signer.issuer {
-        Issuer::Anchor { anchor, algorithm, findings } => (*anchor, *algorithm, findings),
-        Issuer::Impostor => return Check::failed(id, "csca_signature_invalid", facts),
-        Issuer::Unsupported(what) => {
+    let (issuer, findings) = match &signer.issuer {
+        Issuer::Csca { issuer, findings } => (issuer, findings),
+        Issuer::Fault(IssuerFault::Forged) => {
+            return Check::failed(id, "csca_signature_invalid", facts);
+        }
+        Issuer::Fault(IssuerFault::NotAllowed(code)) => return Check::failed(id, code, facts),
+        Issuer::Fault(IssuerFault::Unsupported(what)) => {
             let facts = facts.and("error", what.clone());
             return Check::unsupported(id, "signature_algorithm_unsupported", facts);
         }
-        // Which CSCA is wanted: country and key identifier.
-        Issuer::Unknown => match false_issuer(certificate, signed, inspection.trust) {
-            Some(code) => return Check::failed(id, code, facts),
-            None => return Check::skipped_with(id, "csca_unknown", facts),
-        },
+        Issuer::Fault(IssuerFault::Unknown { distrust, .. }) => {
+            // Which CSCA is wanted: country and key identifier; and why the one at hand does not do.
+            let facts = facts.and("distrust", distrust.as_ref().map(ErrorCode::code));
+            return match false_issuer(certificate, signed, inspection.trust) {
+                Some(code) => Check::failed(id, code, facts),
+                None => Check::skipped_with(id, "csca_unknown", facts),
+            };
+        }
     };
+    let (anchor, algorithm) = (issuer.certificate, issuer.algorithm);
     if let Some(fatal) = findings.iter().find(|f| f.fatal) {
         return Check::failed(id, fatal.code, facts);
     }
@@ -144,6 +176,7 @@ fn check_chain(
         .and("csca_serial", hex::encode(&anchor.serial))
         .and("csca_key", anchor.key.description())
         .and("csca_valid_until", until.to_string())
+        .and("trusted_by", issuer.basis.as_str())
         .and("signature", algorithm.description())
         .and("remarks", codes(findings));
     Check::passed(id, evidence)
@@ -161,16 +194,12 @@ fn false_issuer(
     let decoded = others.filter_map(|der| X509::decode(der).ok());
     let mut issuers = decoded.filter(|other| certificate.verify(&other.key).is_ok());
     issuers.find_map(|issuer| {
-        let findings = check_profile(&issuer.certificate, ProfileKind::Csca);
+        let findings = check_profile(&issuer.parts(), ProfileKind::Csca);
         if let Some(fatal) = findings.iter().find(|f| f.fatal) {
             return Some(fatal.code);
         }
         let self_issued = issuer.issuer == issuer.subject;
-        let below_anchor = trust
-            .anchors
-            .iter()
-            .any(|anchor| anchor.subject == issuer.issuer && issuer.verify(&anchor.key).is_ok());
-        (!self_issued && below_anchor).then_some("path_too_long")
+        (!self_issued && trust.find_issuer(&issuer).is_ok()).then_some("path_too_long")
     })
 }
 
@@ -182,17 +211,32 @@ fn state_fits(files: &DocumentFiles, country: &str) -> bool {
     state.is_none_or(|state| states::signs_for(country, state))
 }
 
-fn check_revocation(signer: &Signer<'_>, revocation: Revocation, now: Timestamp) -> Check {
+fn check_revocation(
+    signer: &Signer<'_>,
+    status: RevocationStatus,
+    defects: &[&KnownDefect],
+    now: Timestamp,
+) -> Check {
     let id = CheckId::PaRevocation;
     let serial = Evidence::new("serial", hex::encode(&signer.certificate.serial));
-    match revocation {
-        Revocation::NoList => Check::skipped(id, "crl_missing"),
-        Revocation::NotSigned => Check::skipped(id, "crl_signature_invalid"),
-        Revocation::Revoked => Check::failed(id, "ds_revoked", serial),
-        Revocation::NotListed(next) => {
-            let evidence = serial.and("next_update", next.map(|t| t.to_string()));
-            if next.is_none_or(|next| next < now) {
+    if let Some(defect) = defects.iter().find(|d| d.kind == DefectKind::CertificateRevoked) {
+        let status = defect.numbers.first().copied();
+        return Check::failed(id, "ds_revoked_by_defect_list", serial.and("status", status));
+    }
+    let time = |time: Timestamp| time.to_string();
+    match status {
+        RevocationStatus::NoList => Check::skipped(id, "crl_missing"),
+        RevocationStatus::NotVerified => Check::skipped(id, "crl_signature_invalid"),
+        RevocationStatus::Revoked { since, reason } => {
+            let facts = serial.and("since", time(since)).and("reason", reason);
+            Check::failed(id, "ds_revoked", facts)
+        }
+        RevocationStatus::NotListed { next_update, is_partial } => {
+            let evidence = serial.and("next_update", next_update.map(time));
+            if next_update.is_none_or(|next| next < now) {
                 Check::skipped_with(id, "crl_expired", evidence)
+            } else if is_partial {
+                Check::skipped_with(id, "crl_partial", evidence)
             } else {
                 Check::passed(id, evidence)
             }

@@ -26,11 +26,14 @@ pub(super) fn check<'t>(
         Ok(signer) => signer,
         Err(error) => return (fault(id, &error), None),
     };
-    let certificate = match signer.certificate() {
-        Ok(certificate) => certificate,
-        Err(error) => return (fault(id, &error), None),
+    // A security object may leave its signer's certificate to the directory (ICAO 9303-10 §4.6.2).
+    let of_store = signers.trust().signer_certificates(&signer.signer.identifier);
+    let certificate = match (signer.certificate(), &of_store[..]) {
+        (Ok(certificate), _) => certificate.raw,
+        (Err(SignedDataFault::NoCertificate), [certificate]) => *certificate,
+        (Err(error), _) => return (fault(id, &error), None),
     };
-    let known = match signers.signer(certificate.raw) {
+    let known = match signers.signer(certificate) {
         Ok(known) => known,
         Err(X509Error::Key(error)) => return (fault(id, &error.into()), None),
         Err(error) => {
