@@ -29,6 +29,7 @@ mod readers;
 pub mod secret;
 mod terminal_credentials;
 pub mod text;
+mod trust;
 mod verify;
 
 use std::ffi::OsString;
@@ -123,6 +124,7 @@ enum Command {
     Inspect(inspect::Arguments),
     Man(man::Arguments),
     Personalize(personalize::Arguments),
+    Trust(trust::Arguments),
 }
 
 impl Command {
@@ -141,6 +143,7 @@ impl Command {
             Self::Inspect(arguments) => inspect::run(context, arguments),
             Self::Man(arguments) => man::run(context, arguments),
             Self::Personalize(arguments) => personalize::run(context, arguments),
+            Self::Trust(arguments) => trust::run(context, arguments),
         }
     }
 }

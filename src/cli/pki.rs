@@ -5,6 +5,7 @@ mod cv;
 mod cvca;
 mod dv;
 mod is;
+mod masterlist;
 mod options;
 
 use std::path::{Path, PathBuf};
@@ -34,6 +35,7 @@ enum Command {
     Csca(CscaArguments),
     Ds(DsArguments),
     Crl(CrlArguments),
+    Masterlist(masterlist::Arguments),
     Cvca(cvca::Arguments),
     Dv(dv::Arguments),
     Is(is::Arguments),
@@ -139,6 +141,7 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<ExitStatus
         Command::Csca(arguments) => csca(context, arguments),
         Command::Ds(arguments) => ds(context, arguments),
         Command::Crl(arguments) => crl(context, arguments),
+        Command::Masterlist(arguments) => masterlist::run(context, arguments),
         Command::Cvca(arguments) => cvca::run(context, arguments),
         Command::Dv(arguments) => dv::run(context, arguments),
         Command::Is(arguments) => is::run(context, arguments),

@@ -22,8 +22,8 @@ pub(super) struct Authority {
     pub authority_key_id: Option<Vec<u8>>,
     /// Two letters, or nothing.
     pub country: String,
-    /// The user put it into the folder as a certificate of its own.
-    pub pinned: bool,
+    /// Numbers of the files that hold it as a certificate of its own: the user's word for it.
+    pub pinned: Vec<usize>,
     /// Numbers of the master lists that hold it.
     pub lists: Vec<usize>,
     /// Numbers of the files that hold it.
@@ -41,9 +41,14 @@ impl Authority {
         self.subject == self.issuer && !other_key
     }
 
+    /// Whether the user put it into the folder as a certificate of its own.
+    pub(super) fn is_pinned(&self) -> bool {
+        !self.pinned.is_empty()
+    }
+
     /// Whether somebody stands for it: the user, or the signer of a list.
     pub(super) fn is_vouched(&self) -> bool {
-        self.pinned || !self.lists.is_empty()
+        self.is_pinned() || !self.lists.is_empty()
     }
 }
 
@@ -81,7 +86,7 @@ impl Authorities {
         if let Some(authority) = self.all.get_mut(number) {
             let file = match place {
                 Place::File(file) => {
-                    authority.pinned = true;
+                    authority.pinned.push(file);
                     file
                 }
                 Place::List { list, file } => {
@@ -107,7 +112,7 @@ impl Authorities {
             key_id: parts.subject_key_identifier().map(<[u8]>::to_vec),
             authority_key_id: parts.authority_key_identifier().map(<[u8]>::to_vec),
             country: country_of_name(parts.subject).unwrap_or_default(),
-            pinned: false,
+            pinned: Vec::new(),
             lists: Vec::new(),
             files: Vec::new(),
         };

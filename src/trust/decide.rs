@@ -126,7 +126,7 @@ impl TrustStore {
     /// Whether the user put a certificate into the folder that signs itself.
     fn is_anchor(&self, number: usize) -> bool {
         let authority = self.authorities.get(number);
-        authority.is_some_and(|a| a.pinned && usable(a).is_ok())
+        authority.is_some_and(|a| a.is_pinned() && usable(a).is_ok())
             && self.signed_by(number, number, None)
     }
 
@@ -167,7 +167,7 @@ impl TrustStore {
         let may_be_root = |n: &usize| {
             let Some(authority) = self.authorities.get(*n) else { return false };
             let is_listed = || authority.lists.iter().any(|list| self.accepted(*list).is_ok());
-            authority.pinned || (roots == Roots::All && is_listed())
+            authority.is_pinned() || (roots == Roots::All && is_listed())
         };
         // Links lead from key to key of one State: where it has no root, there is nothing to try.
         if !self.authorities.of_country(country).iter().any(may_be_root) {
@@ -221,7 +221,9 @@ impl TrustStore {
         };
         let stands = |n: &usize| {
             let other = self.authorities.get(*n);
-            other.filter(|a| a.pinned || a.lists.iter().any(|list| self.accepted(*list).is_ok()))
+            other.filter(|a| {
+                a.is_pinned() || a.lists.iter().any(|list| self.accepted(*list).is_ok())
+            })
         };
         self.crls.iter().filter(names).any(|crl| {
             let signers = self.authorities.of_subject(&authority.issuer).iter().filter_map(stands);
@@ -293,7 +295,7 @@ impl TrustStore {
         let wanted = Wanted::issuer_of(signer);
         let mut candidates = self.authorities.candidates(&wanted);
         // What the user put there is asked first: it mostly settles it, without following links.
-        candidates.sort_by_key(|n| !self.authorities.get(*n).is_some_and(|a| a.pinned));
+        candidates.sort_by_key(|n| !self.authorities.get(*n).is_some_and(Authority::is_pinned));
         let (issued, _) = signer.validity();
         let issuer = candidates.iter().find(|n| {
             let ca = self.authorities.get(**n).and_then(|a| usable(a).ok());

@@ -33,6 +33,9 @@ pub enum TrustError {
     /// A list that is refused.
     #[error(transparent)]
     List(#[from] ListFault),
+    /// The index of the folder is malformed.
+    #[error("{0}")]
+    Index(String),
 }
 
 impl ErrorCode for TrustError {
@@ -45,6 +48,7 @@ impl ErrorCode for TrustError {
             Self::Malformed(_) => "trust_file_malformed",
             Self::Ldif(error) => error.code(),
             Self::List(fault) => fault.code(),
+            Self::Index(_) => "trust_index_malformed",
         }
     }
 }

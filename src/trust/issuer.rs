@@ -156,7 +156,7 @@ impl TrustStore {
     }
 
     fn is_pinned(&self, number: usize) -> bool {
-        self.authorities.get(number).is_some_and(|authority| authority.pinned)
+        self.authorities.get(number).is_some_and(super::authorities::Authority::is_pinned)
     }
 
     /// A key identifier names one key, and a name at least one CA: whoever claims to come from one

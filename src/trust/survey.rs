@@ -20,12 +20,20 @@ pub struct SurveyedCertificate<'a> {
     pub certificate: Result<&'a X509, &'a X509Error>,
     /// Two letters, or nothing.
     pub country: &'a str,
-    /// Whether it stands in the folder as a certificate of its own.
-    pub pinned: bool,
+    /// Numbers of the files that hold it as a certificate of its own.
+    pub pinned: &'a [usize],
     /// Numbers of the files that hold it.
     pub files: &'a [usize],
     /// Why it is trusted, or why not.
     pub trust: Result<Basis, Distrust>,
+}
+
+impl SurveyedCertificate<'_> {
+    /// Whether it stands in the folder as a certificate of its own.
+    #[must_use]
+    pub const fn is_pinned(&self) -> bool {
+        !self.pinned.is_empty()
+    }
 }
 
 /// A master list.
@@ -94,7 +102,7 @@ impl TrustStore {
             SurveyedCertificate {
                 certificate: authority.x509(),
                 country: &authority.country,
-                pinned: authority.pinned,
+                pinned: &authority.pinned,
                 files: &authority.files,
                 trust,
             }

@@ -1,0 +1,170 @@
+//! `trust update`: newer lists in place of older ones.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use serde_json::{Value, json};
+
+use super::add::{added, print, refused};
+use super::describe::Described;
+use super::folder::{TrustFolder, contents, provenance, read};
+use super::{Context, ExitStatus, Failure, output};
+use crate::error::ErrorCode;
+use crate::lds::{CertificateParts, country_of_name, name_text};
+use crate::trust::{Content, FileLists, Object, replaced};
+
+/// Replace lists by newer ones of the same issuer, never by older ones, and say what came and went.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    cancuoc trust update DE_ML_2026-09.ml --trust csca/ --from 'bsi.bund.de, 3 September'\n  \
+    cancuoc trust update csca.crl --trust csca/\n  \
+    cancuoc trust update icaopkd-002-complete-000334.ldif --trust csca/\n\n\
+    Exit codes: 0 updated, 6 malformed or not from the one it claims, 7 refused: older, or nothing \
+    of this issuer in the folder.")]
+pub(super) struct Arguments {
+    /// Newer lists.
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// The trust folder.
+    #[arg(long, value_name = "DIR")]
+    trust: PathBuf,
+    /// Where the files came from and how that was checked; kept in the index.
+    #[arg(long, value_name = "TEXT")]
+    from: Option<String>,
+}
+
+pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<ExitStatus, Failure> {
+    let folder = TrustFolder::new(&arguments.trust);
+    // Opening a folder that is not there would make a lock in nowhere.
+    folder.load()?;
+    let _lock = folder.lock()?;
+    let mut updates = Vec::new();
+    for source in &arguments.files {
+        updates.push(update(context, &folder, source, arguments.from.as_deref())?);
+    }
+    if context.json {
+        output::json(&json!({ "schema": "cancuoc.trust-update/1", "updates": updates }))?;
+        return Ok(ExitStatus::Done);
+    }
+    for update in &updates {
+        print(context, "trust.updated", update)?;
+        for (key, sign) in [("came", '+'), ("went", '-')] {
+            for part in update[key].as_array().into_iter().flatten() {
+                output::line(&format!("  {sign} {}", part.as_str().unwrap_or_default()))?;
+            }
+        }
+    }
+    Ok(ExitStatus::Done)
+}
+
+fn update(
+    context: &Context,
+    folder: &TrustFolder,
+    source: &Path,
+    note: Option<&str>,
+) -> Result<Value, Failure> {
+    let bytes = read(source)?;
+    let objects = contents(source, &bytes)?;
+    let known = folder.lists()?;
+    let new = FileLists::new("", &objects);
+    let old = replaced(&new, &known).map_err(|refusal| refused(source, &refusal))?;
+    let name = folder.free_name(source, kind(&objects), &bytes)?;
+    let mut store = folder.load()?;
+    let file = store.files().len();
+    store
+        .add_file(Path::new(&name), &bytes)
+        .map_err(|error| Failure::from_error(ExitStatus::BadInput, &error))?;
+    let cache = folder.cache();
+    let survey = store.survey(Some(&cache));
+    if !new.is_directory {
+        let fault = survey
+            .lists
+            .iter()
+            .filter(|list| list.file == file)
+            .find_map(|l| l.state.as_ref().err());
+        let fault = fault.or_else(|| {
+            survey.defects.iter().filter(|l| l.file == file).find_map(|l| l.state.as_ref().err())
+        });
+        if let Some(fault) = fault {
+            let failure = Failure::new(ExitStatus::BadInput, fault.code(), fault.to_string());
+            return Err(failure.with("path", source.display()));
+        }
+        if let Some(crl) = survey.crls.iter().find(|c| c.file == file && c.signer.is_none()) {
+            let issuer = name_text(&crl.crl.issuer);
+            let failure = Failure::new(ExitStatus::BadInput, "crl_issuer_unknown", issuer);
+            return Err(failure.with("path", source.display()));
+        }
+    }
+    let before = old.iter().flat_map(|name| parts_of(folder, name)).collect();
+    let (came, went) = differences(&before, &parts(&objects));
+    // The new file comes first: of two lists the newer counts, so that no moment is without any.
+    folder.write(&name, &bytes)?;
+    let mut index = folder.index()?;
+    index.files.insert(name.clone(), provenance(source, &bytes, note, false));
+    for old in &old {
+        folder.remove(old)?;
+        index.files.remove(*old);
+    }
+    folder.write_index(&index)?;
+    folder.write_cache(&cache);
+    let mut value = added(&Described { context, store: &store, survey: &survey }, file);
+    value["replaced"] = json!(old);
+    value["came"] = json!(came);
+    value["went"] = json!(went);
+    Ok(value)
+}
+
+fn kind(objects: &[Object]) -> &'static str {
+    match objects {
+        [object] if object.alone => object.content.kind(),
+        _ => "ldif",
+    }
+}
+
+/// The parts that people look for when a list changes, each with words for it.
+fn parts(objects: &[Object]) -> BTreeMap<Vec<u8>, String> {
+    let mut parts = BTreeMap::new();
+    for object in objects {
+        match &object.content {
+            Content::Certificate { der, .. } => drop(parts.insert(der.clone(), words(der))),
+            Content::MasterList { certificates, .. } => {
+                parts.extend(certificates.iter().map(|der| (der.clone(), words(der))));
+            }
+            Content::Crl(crl) => parts.extend(crl.revoked.iter().map(|revoked| {
+                let serial = hex::encode(&revoked.serial);
+                let words = format!("{}: {serial}", name_text(&crl.issuer));
+                (words.clone().into_bytes(), words)
+            })),
+            Content::Defects { defects, .. } => parts.extend(defects.iter().map(|defect| {
+                let words = format!("{}: {:?}", defect.kind.as_str(), defect.concerned);
+                (words.into_bytes(), defect.kind.as_str().to_owned())
+            })),
+        }
+    }
+    parts
+}
+
+/// Country, subject and serial number of a certificate.
+fn words(der: &[u8]) -> String {
+    let Ok(parts) = CertificateParts::decode(der) else { return hex::encode(der) };
+    let country = country_of_name(parts.subject).unwrap_or_default();
+    format!("{country}: {} ({})", name_text(parts.subject), hex::encode(parts.serial))
+}
+
+fn parts_of(folder: &TrustFolder, name: &str) -> BTreeMap<Vec<u8>, String> {
+    let bytes = crate::trust::read(&folder.path().join(name)).unwrap_or_default();
+    crate::trust::contents(&bytes).map(|objects| parts(&objects)).unwrap_or_default()
+}
+
+type Parts = BTreeMap<Vec<u8>, String>;
+
+fn differences(before: &Parts, after: &Parts) -> (Vec<String>, Vec<String>) {
+    let only = |one: &Parts, other: &Parts| {
+        one.iter()
+            .filter(|(k, _)| !other.contains_key(*k))
+            .map(|(_, words)| words.clone())
+            .collect()
+    };
+    (only(after, before), only(before, after))
+}

@@ -1,0 +1,258 @@
+//! `trust` and `pki masterlist` by the built binary: what is taken, what is refused, and what is said.
+
+#![allow(clippy::unwrap_used)] // helpers of tests
+
+mod support;
+
+use std::path::{Path, PathBuf};
+
+use cancuoc::lds::{CertificateParts, SignedData, decode_master_list};
+use cancuoc::trust::TrustStore;
+use cancuoc_primitives::hash::HashAlgorithm;
+use serde_json::Value;
+
+const GERMAN: &str = "masterlist-de-2026-05-28.ml";
+
+fn testvector(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("testvectors").join(path)
+}
+
+/// Runs the program in a folder; exit code and JSON.
+fn run(folder: &Path, arguments: &[&str]) -> (Option<i32>, Value) {
+    let mut command = support::cancuoc();
+    command.current_dir(folder).env("PW", "secret").arg("--json").args(arguments);
+    let output = command.output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    (output.status.code(), serde_json::from_str(&text).unwrap_or_else(|_| panic!("{text}")))
+}
+
+fn code(answer: &(Option<i32>, Value)) -> (Option<i32>, &str) {
+    (answer.0, answer.1["error"]["code"].as_str().unwrap_or_default())
+}
+
+fn done(folder: &Path, arguments: &[&str]) -> Value {
+    let (exit, document) = run(folder, arguments);
+    assert_eq!(exit, Some(0), "{document:#}");
+    document
+}
+
+/// A folder with an issuer, `pki/`, and its certificate as the anchor of a trust folder, `trust/`.
+fn issuer(country: &str) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    let new = ["pki", "csca", "--out", "pki", "--country", country, "--key", "P-256"];
+    done(path, &[&new, &["--password", "env:PW"][..]].concat());
+    done(path, &["trust", "add", "--anchor", "pki/csca.crt", "--trust", "trust"]);
+    folder
+}
+
+fn masterlist(folder: &Path, more: &[&str]) {
+    let list = ["pki", "masterlist", "--issuer", "pki", "--password", "env:PW"];
+    done(folder, &[&list, more].concat());
+}
+
+#[test]
+fn takes_the_german_list_once_its_anchor_is_trusted_and_says_what_is_in_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    let list = testvector(GERMAN);
+    let list = list.to_str().unwrap();
+    let add = ["trust", "add", list, "--trust", "trust", "--from", "published in May"];
+    assert_eq!(code(&run(path, &add)), (Some(6), "list_signer_unknown"));
+    assert!(!path.join("trust").join(GERMAN).exists());
+    let root = testvector("roots/de-csca07.cer");
+    let root = root.to_str().unwrap();
+    let plain = ["trust", "add", root, "--trust", "trust"];
+    assert_eq!(code(&run(path, &plain)), (Some(7), "trust_anchor_needed"));
+    done(path, &[&plain[..], &["--anchor"]].concat());
+    let added = done(path, &add);
+    assert_eq!(added["added"][0]["master_lists"][0]["certificates"], 588);
+
+    let shown = done(path, &["trust", "list", "--trust", "trust", "--country", "vn"]);
+    let summary = &shown["summary"];
+    assert_eq!((&summary["trusted"], &summary["not_trusted"]), (&566.into(), &22.into()));
+    let certificates = shown["certificates"].as_array().unwrap();
+    assert_eq!(certificates.len(), 1);
+    let vietnamese = &certificates[0];
+    assert_eq!(vietnamese["key"], "brainpoolP512r1");
+    assert_eq!(vietnamese["explicit_parameters"], true);
+    assert_eq!(vietnamese["through"], GERMAN);
+    let file = shown["files"].as_array().unwrap().iter().find(|f| f["file"] == GERMAN).unwrap();
+    assert_eq!(file["provenance"]["note"], "published in May");
+    // What is remembered of it changes nothing, and is nobody else's to write.
+    use std::os::unix::fs::PermissionsExt;
+    let memory = path.join("trust/.verified-signatures");
+    assert_eq!(std::fs::metadata(&memory).unwrap().permissions().mode() & 0o777, 0o600);
+    let again = done(path, &["trust", "list", "--trust", "trust", "--problems"]);
+    assert_eq!(&again["summary"], summary);
+    let problems = again["certificates"].as_array().unwrap();
+    assert_eq!(problems.len(), 22);
+    assert!(problems.iter().all(|p| p["reason"]["message"].as_str().is_some_and(|m| m.len() > 9)));
+}
+
+#[test]
+fn a_list_made_here_serves_a_verifier_that_trusts_its_ca() {
+    let german = issuer("DE");
+    let vietnamese = issuer("VN");
+    let path = german.path();
+    let other = vietnamese.path().join("pki/csca.crt");
+    masterlist(path, &[other.to_str().unwrap()]);
+    let added = done(path, &["trust", "add", "pki/masterlist.ml", "--trust", "trust"]);
+    assert_eq!(added["added"][0]["master_lists"][0]["country"], "DE");
+    let shown = done(path, &["trust", "list", "--trust", "trust", "--country", "VN"]);
+    assert_eq!(shown["certificates"][0]["basis"], "master_list");
+    // The same list is refused whole by whoever does not trust the CA that signed it.
+    let list = path.join("pki/masterlist.ml");
+    let add = ["trust", "add", list.to_str().unwrap(), "--trust", "trust"];
+    assert_eq!(code(&run(vietnamese.path(), &add)), (Some(6), "list_signer_unknown"));
+}
+
+#[test]
+fn a_list_is_replaced_by_a_newer_one_and_never_by_an_older() {
+    let folder = issuer("DE");
+    let other = issuer("VN");
+    let path = folder.path();
+    let certificate = other.path().join("pki/csca.crt");
+    masterlist(path, &[certificate.to_str().unwrap()]);
+    std::fs::rename(path.join("pki/masterlist.ml"), path.join("first.ml")).unwrap();
+    // Signing times count whole seconds.
+    std::thread::sleep(std::time::Duration::from_millis(1_100));
+    masterlist(path, &[]);
+    std::fs::rename(path.join("pki/masterlist.ml"), path.join("second.ml")).unwrap();
+    let update = |file: &str| run(path, &["trust", "update", file, "--trust", "trust"]);
+    let add = |file: &str| run(path, &["trust", "add", file, "--trust", "trust"]);
+    assert_eq!(code(&update("first.ml")), (Some(7), "trust_nothing_to_update"));
+    assert_eq!(add("first.ml").0, Some(0));
+    assert_eq!(code(&add("first.ml")), (Some(7), "trust_same"));
+    assert_eq!(code(&add("second.ml")), (Some(7), "trust_use_update"));
+    let (exit, updated) = update("second.ml");
+    assert_eq!(exit, Some(0), "{updated:#}");
+    let update_of = &updated["updates"][0];
+    assert_eq!(update_of["replaced"][0], "first.ml");
+    assert_eq!(
+        (update_of["came"].as_array().unwrap().len(), &update_of["went"][0]),
+        (0, &{
+            let words = update_of["went"][0].as_str().unwrap();
+            assert!(words.starts_with("VN: C=VN"), "{words}");
+            words.into()
+        })
+    );
+    assert!(!path.join("trust/first.ml").exists());
+    assert_eq!(code(&update("first.ml")), (Some(7), "trust_older"));
+    assert_eq!(code(&add("first.ml")), (Some(7), "trust_older"));
+    assert!(path.join("trust/second.ml").exists());
+}
+
+#[test]
+fn a_revocation_list_is_taken_from_its_ca_alone() {
+    let (folder, stranger) = (issuer("VN"), issuer("VN"));
+    let path = folder.path();
+    let foreign = stranger.path().join("pki/csca.crl");
+    let add = |file: &str| run(path, &["trust", "add", file, "--trust", "trust"]);
+    assert_eq!(code(&add(foreign.to_str().unwrap())), (Some(6), "crl_issuer_unknown"));
+    assert_eq!(add("pki/csca.crl").0, Some(0));
+    let shown = done(path, &["trust", "list", "--trust", "trust"]);
+    assert_eq!(shown["crls"][0]["verified"], true);
+}
+
+#[test]
+fn files_are_taken_all_or_none() {
+    let folder = issuer("VN");
+    let path = folder.path();
+    std::fs::write(path.join("broken.cer"), b"0\x03hello").unwrap();
+    let both = ["trust", "add", "pki/csca.crl", "broken.cer", "--trust", "trust"];
+    assert_eq!(run(path, &both).0, Some(6));
+    assert!(!path.join("trust/csca.crl").exists());
+}
+
+fn findings(folder: &Path) -> (Option<i32>, Vec<(String, String)>) {
+    let (exit, document) = run(folder, &["trust", "audit", "--trust", "trust"]);
+    let found = document["findings"].as_array().unwrap_or_else(|| panic!("{document:#}"));
+    let text = |finding: &Value, key: &str| finding[key].as_str().unwrap_or_default().to_owned();
+    (exit, found.iter().map(|f| (text(f, "code"), text(f, "file"))).collect())
+}
+
+#[test]
+fn an_audit_names_what_is_wrong_with_a_folder() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = issuer("VN");
+    let path = folder.path();
+    done(path, &["trust", "add", "pki/csca.crl", "--trust", "trust"]);
+    assert_eq!(findings(path), (Some(0), vec![]));
+    let trust = path.join("trust");
+    std::fs::write(trust.join("notes.txt"), b"by hand").unwrap();
+    std::fs::copy(testvector(GERMAN), trust.join("de.ml")).unwrap();
+    std::fs::copy(trust.join("csca.crl"), trust.join("copy.crl")).unwrap();
+    std::fs::set_permissions(&trust, std::fs::Permissions::from_mode(0o777)).unwrap();
+    let (exit, found) = findings(path);
+    assert_eq!(exit, Some(6));
+    for (code, file) in [
+        ("list_refused", "de.ml"),
+        ("file_not_indexed", "de.ml"),
+        ("file_unused", "notes.txt"),
+        ("file_duplicate", "csca.crl"),
+        ("folder_writable_by_others", ""),
+    ] {
+        assert!(found.contains(&(code.to_owned(), file.to_owned())), "{code} {file}: {found:?}");
+    }
+}
+
+#[test]
+fn a_memory_of_signatures_that_lies_is_found_and_believed_by_no_verification() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    let (root, list) = (testvector("roots/de-csca07.cer"), testvector(GERMAN));
+    let trust = path.join("trust");
+    std::fs::create_dir(&trust).unwrap();
+    std::fs::copy(root, trust.join("de.cer")).unwrap();
+    std::fs::copy(list, trust.join(GERMAN)).unwrap();
+    let shown = done(path, &["trust", "list", "--trust", "trust", "--problems"]);
+    let before = shown["summary"].clone();
+    // The claim that a certificate signs itself which does not.
+    let wanted = |c: &&Value| c["reason"]["code"] == "csca_issuer_unknown";
+    let problem = shown["certificates"].as_array().unwrap().iter().find(wanted).unwrap();
+    let claim = claim_of(problem["sha256"].as_str().unwrap());
+    let memory = trust.join(".verified-signatures");
+    let mut bytes = std::fs::read(&memory).unwrap();
+    bytes.extend(claim);
+    std::fs::write(&memory, &bytes).unwrap();
+    let (exit, found) = findings(path);
+    assert_eq!(exit, Some(6));
+    assert!(found.iter().any(|(code, _)| code == "memory_wrong"), "{found:?}");
+    // Whoever verifies a document asks the certificates themselves.
+    let store = TrustStore::load(&trust).unwrap();
+    let trusted = store.survey(None).certificates.iter().filter(|c| c.trust.is_ok()).count();
+    assert_eq!(before["trusted"], trusted);
+    // One that somebody else could have written to is as good as none.
+    std::fs::set_permissions(&memory, std::fs::Permissions::from_mode(0o644)).unwrap();
+    let after = done(path, &["trust", "list", "--trust", "trust"]);
+    assert_eq!(after["summary"], before);
+    assert_eq!(findings(path).1.iter().filter(|(code, _)| code == "memory_wrong").count(), 0);
+}
+
+/// What a memory of signatures says of a certificate of the German list that signs itself.
+fn claim_of(sha256: &str) -> Vec<u8> {
+    let hash = |bytes: &[u8]| HashAlgorithm::Sha256.digest(bytes);
+    let list = std::fs::read(testvector(GERMAN)).unwrap();
+    let signed = SignedData::decode("master list", &list).unwrap();
+    let certificates = decode_master_list(&signed.content).unwrap();
+    let certificate = certificates.iter().find(|c| hex::encode(hash(c)) == sha256).unwrap();
+    let key = CertificateParts::decode(certificate).unwrap().spki;
+    hash(&[b"cancuoc verified signatures 1\n", &hash(certificate)[..], &hash(key)].concat())
+}
+
+#[test]
+fn everything_is_said_in_vietnamese_too() {
+    let folder = issuer("VN");
+    for command in ["list", "audit"] {
+        let output = support::cancuoc()
+            .current_dir(folder.path())
+            .args(["--lang", "vi", "trust", command, "--trust", "trust"])
+            .output()
+            .unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        assert!(text.contains("tin cậy") || text.contains("thu hồi"), "{text}");
+        assert!(!text.contains("trust."), "{text}");
+    }
+}
