@@ -157,7 +157,7 @@ impl CvPublicKey {
     }
 
     fn decode_ec(children: &mut Reader<'_>) -> Result<CvKey, CvcError> {
-        // Domain parameters come all or not at all.
+        // Domain parameters come all or not at all; the cofactor may be missing (ICAO 9303-11 §9.4.4).
         let Some(p) = children.read_if(Tag(0x81))? else {
             let point = number(children, 0x86)?.to_vec();
             return Ok(CvKey::Ec { curve: None, point });
@@ -165,9 +165,8 @@ impl CvPublicKey {
         let (a, b) = (number(children, 0x82)?, number(children, 0x83)?);
         let (generator, n) = (number(children, 0x84)?, number(children, 0x85)?);
         let point = number(children, 0x86)?.to_vec();
-        let cofactor = number(children, 0x87)?;
-        let explicit =
-            ExplicitParameters { p: p.value, a, b, generator, n, cofactor: Some(cofactor) };
+        let cofactor = children.read_if(Tag(0x87))?.map(|cofactor| cofactor.value);
+        let explicit = ExplicitParameters { p: p.value, a, b, generator, n, cofactor };
         let curve = Curve::from_explicit(&explicit).ok_or(CvcError::DomainParameters)?;
         Point::from_uncompressed(curve, &point).map_err(|_| CvcError::PublicKey)?;
         Ok(CvKey::Ec { curve: Some(curve), point })

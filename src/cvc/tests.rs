@@ -7,6 +7,7 @@ use jiff::civil::date;
 use proptest::prelude::*;
 
 use super::*;
+use crate::apdu::tlv::{Tlv, encode};
 use crate::lds::PublicKey;
 
 const DV: &[u8] = include_bytes!("../../testvectors/cvc/dv_cert_19.cvcert");
@@ -276,6 +277,22 @@ fn a_key_without_domain_parameters_needs_those_of_its_issuer() {
     let error = terminal.verify(&dv, None).unwrap_err();
     assert!(matches!(error, CvcError::NoDomainParameters { .. }), "{error}");
     terminal.verify(&dv, Some(Curve::BrainpoolP256r1)).unwrap();
+}
+
+#[test]
+fn takes_domain_parameters_without_a_cofactor_and_with_the_right_one_only() {
+    let holder = Holder::new("VNCVCA00001", Curve::P256);
+    let whole = holder.public_key(true);
+    let bytes = whole.encode();
+    let read = |bytes: &[u8]| CvPublicKey::decode(&Tlv::parse_exact(bytes).unwrap());
+    assert_eq!(read(&bytes), Ok(whole.clone()));
+    let (value, cofactor) = bytes.split_last_chunk::<3>().unwrap();
+    assert_eq!(*cofactor, [0x87, 1, 1]);
+    let with = |cofactor: &[u8]| encode(PUBLIC_KEY, &[&value[5..], cofactor].concat());
+    assert_eq!(bytes[..5], [0x7F, 0x49, 0x82, bytes[3], bytes[4]]);
+    assert_eq!(read(&with(&[])), Ok(whole));
+    assert_eq!(read(&with(&[0x87, 1, 2])), Err(CvcError::DomainParameters));
+    assert_eq!(read(&with(&[0x87, 0])), Err(CvcError::DomainParameters));
 }
 
 #[test]
