@@ -144,3 +144,34 @@ fn agree(
     session.chip_authentication_key = Some(ephemeral_key::compress(&public));
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::value;
+
+    const ECDH: &str =
+        include_str!("../../../testvectors/bsi-tr03110/eac-chip-authentication-ecdh.txt");
+    const DH: &str =
+        include_str!("../../../testvectors/bsi-tr03110/eac-chip-authentication-dh.txt");
+
+    /// Of the example on a curve the chip's secret is not known here: both sides compute the same, so
+    /// the terminal's stands in for it.
+    #[test]
+    fn agrees_on_the_secrets_of_the_worked_examples() {
+        let cipher = BlockCipher::Aes128;
+        for (example, secret, public) in
+            [(ECDH, "terminal_secret", "chip_public"), (DH, "chip_secret", "terminal_public")]
+        {
+            let [id] = value(example, "domain_parameter_id")[..] else { panic!() };
+            let parameters = DomainParameters::standardised(id).unwrap();
+            let key = GroupSecret::from_bytes(&parameters, &value(example, secret)).unwrap();
+            let mut session = Session::default();
+            agree(&mut session, cipher, &key, &value(example, public)).unwrap();
+            let agreed = session.next_secure_messaging.unwrap();
+            let published = SecureMessaging::new(cipher, &value(example, "shared_secret"));
+            assert_eq!(agreed.mac(b"MAC"), published.mac(b"MAC"));
+            assert_eq!(agreed.encrypt(&[7; 16]), published.encrypt(&[7; 16]));
+        }
+    }
+}

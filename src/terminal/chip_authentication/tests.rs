@@ -394,3 +394,23 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn agrees_on_the_secrets_of_the_published_examples() {
+    for example in [
+        include_str!("../../../testvectors/bsi-tr03110/eac-chip-authentication-ecdh.txt"),
+        include_str!("../../../testvectors/bsi-tr03110/eac-chip-authentication-dh.txt"),
+    ] {
+        let value = |name: &str| {
+            let line = example.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
+            hex::decode(line.unwrap()).unwrap()
+        };
+        let domain = DomainParameters::standardised(value("domain_parameter_id")[0]).unwrap();
+        let chip = PublicElement::decode(&domain, &value("chip_public")).unwrap();
+        let terminal = GroupSecret::from_bytes(&domain, &value("terminal_secret")).unwrap();
+        assert_eq!(encode_public_key(&terminal.public_element()), value("terminal_public"));
+        let keys = session_keys(BlockCipher::Aes128, &chip, &terminal).unwrap();
+        let published = SecureMessaging::from_secret(BlockCipher::Aes128, &value("shared_secret"));
+        assert_eq!(keys.keys_for_tests(), published.keys_for_tests());
+    }
+}
