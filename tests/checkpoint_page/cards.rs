@@ -96,9 +96,12 @@ fn a_person_at_the_page_sees_card_after_card_and_when_the_reader_goes() {
     browser.open(&checkpoint.url);
     browser.wait_for(".headline", "LAY ON A CARD");
 
-    let genuine = Emulation::start(&specimens().join("genuine.card"));
+    // As slow as a contactless link, so that reading is seen.
+    let link = ["--link", "424"];
+    let genuine = Emulation::start_with(&specimens().join("genuine.card"), &link);
     browser.wait_for(".headline", "SCAN THE CARD");
     browser.press(&format!("001200000018{ENTER}"));
+    browser.wait_for(".headline", "READING");
     browser.wait("the verdict genuine", || tone(&browser) == "good");
     assert!(browser.text(".headline").contains("GENUINE"));
     assert_eq!(browser.text(".holder-name"), "Nguyễn Thị Mẫu");
@@ -120,6 +123,14 @@ fn a_person_at_the_page_sees_card_after_card_and_when_the_reader_goes() {
     browser.wait("the portrait", || portrait_is_drawn(&browser));
     picture(&browser, "checkpoint-forged.png");
     drop(clone);
+
+    let torn = Emulation::start_with(&specimens().join("genuine.card"), &link);
+    browser.wait_for(".headline", "SCAN THE CARD");
+    browser.press(&format!("001200000018{ENTER}"));
+    browser.wait_for(".headline", "READING");
+    torn.tear_out();
+    browser.wait_for(".headline", "NOT READ");
+    assert_eq!(tone(&browser), "doubt");
     browser.press(ESCAPE);
     browser.wait_for(".headline", "LAY ON A CARD");
     assert!(!browser.text("body").contains("Nguyễn") && !portrait_is_drawn(&browser));
@@ -141,7 +152,7 @@ fn a_person_at_the_page_sees_card_after_card_and_when_the_reader_goes() {
     browser.wait("the link stands again", || !browser.text(".headline").is_empty());
 
     let (lines, code) = checkpoint.end();
-    assert_eq!((lines.lines().count(), code), (2, Some(130)), "{lines}");
+    assert_eq!((lines.lines().count(), code), (3, Some(130)), "{lines}");
     assert!(!lines.contains("001200000018") && !lines.contains("Nguy"), "{lines}");
     browser.wait_for("#lost", "NO CONNECTION");
 }
