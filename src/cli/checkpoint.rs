@@ -123,11 +123,7 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<ExitStatus
         cards: arguments.cards,
     };
     let station = Station { settings, inspector, journal };
-    let notice = consent.as_ref().map(|notice| match arguments.consent.as_deref() {
-        Some(LAW) => Both::text("checkpoint.consent.law", &[]).in_order(context.lang).join("\n\n"),
-        _ => notice.clone(),
-    });
-    let mut page = arguments.web.page(context, notice)?;
+    let mut page = arguments.web.page(context, consent.clone())?;
     let mut view: Box<dyn View> = match full_screen {
         true => Box::new(FullScreen::new(look(context, consent))),
         false => Box::new(Lines::new(context, consent)),
@@ -157,10 +153,11 @@ fn look(context: &Context, consent: Option<String>) -> Look {
     }
 }
 
-/// The notice: a text, one in a file, or the one that comes along.
+/// The notice: a text, one in a file, or the one that comes along, in both languages.
 fn notice(context: &Context, value: &str) -> Result<String, Failure> {
     if value == LAW {
-        return Ok(context.text("checkpoint.consent.law", &[]));
+        let both = Both::text("checkpoint.consent.law", &[]);
+        return Ok(both.in_order(context.lang).join("\n\n"));
     }
     match value.starts_with("file:") {
         true => secret::read(context, "--consent", value).map(|text| text.to_string()),

@@ -71,11 +71,14 @@ impl Readers {
             wanted.push(by_index(selector)?.unwrap_or_else(|| (*selector).clone()));
         }
         let none_named = cards.is_empty() && others.is_empty();
-        let (mut cards, wanted) =
-            (cards.into_iter().cloned().collect::<Vec<_>>(), (!none_named).then_some(wanted));
-        cards.sort();
-        cards.dedup();
-        Ok(Self { cards, wanted, names: LaneNames::default() })
+        let mut named: Vec<String> = Vec::new();
+        for card in cards {
+            if !named.contains(card) {
+                named.push(card.clone());
+            }
+        }
+        let wanted = (!none_named).then_some(wanted);
+        Ok(Self { cards: named, wanted, names: LaneNames::default() })
     }
 
     /// What lanes are called in PC/SC.

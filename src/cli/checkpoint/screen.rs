@@ -142,7 +142,10 @@ fn draw_bottom(frame: &mut Frame<'_>, area: Rect, state: &State, look: &Look, no
     let [first, second] = Layout::vertical([Constraint::Length(1); 2]).areas(area);
     let asks = look.colors(Tone::Asks).1;
     let entry = &state.entry;
-    let line = if let Some(pending) = &state.pending {
+    let bad = bold(look.colors(Tone::Bad).1);
+    let line = if state.service_down {
+        Span::styled(look.say("checkpoint.service.down", &[]), bad)
+    } else if let Some(pending) = &state.pending {
         let seconds = now.saturating_sub(pending.since).as_secs().to_string();
         let kind = look.say(&format!("checkpoint.kind.{}", pending.given.kind()), &[]);
         let values = [("kind", kind.as_str()), ("seconds", seconds.as_str())];
@@ -154,10 +157,10 @@ fn draw_bottom(frame: &mut Frame<'_>, area: Rect, state: &State, look: &Look, no
         let key = if entry.lines > 0 { "checkpoint.entry.lines" } else { "checkpoint.entry.typed" };
         Span::raw(look.say(key, &values))
     } else if state.scanner_down {
-        Span::styled(look.say("checkpoint.scanner.down", &[]), bold(look.colors(Tone::Bad).1))
+        Span::styled(look.say("checkpoint.scanner.down", &[]), bad)
     } else if let Some(code) = entry.error {
         let words = look.say(&format!("error.{code}"), &[("detail", "")]);
-        Span::styled(words, bold(look.colors(Tone::Bad).1))
+        Span::styled(words, bad)
     } else if state.queued > 0 {
         Span::raw(look.say("checkpoint.entry.list", &[]))
     } else {

@@ -1,3 +1,4 @@
+use std::path::Path;
 use std::sync::Arc;
 
 use image::RgbImage;
@@ -6,6 +7,10 @@ use ratatui::backend::TestBackend;
 use ratatui::buffer::Buffer;
 
 use super::*;
+
+#[path = "svg.rs"]
+mod svg;
+
 use crate::checkpoint::{Action, Event, Holder, Inspected, Outcome, Settings, Timing, Trouble};
 use crate::verify::{Check, CheckId, Evidence, Verdict};
 
@@ -188,7 +193,8 @@ fn says_that_there_is_no_reader_and_that_the_service_is_down() {
     assert!(screen(&checkpoint, Lang::Vi).contains("PC/SC"));
     checkpoint.handle(Event::ReaderAdded(READER.to_owned()), at(1));
     checkpoint.handle(Event::ReaderGone(READER.to_owned()), at(2));
-    assert!(screen(&checkpoint, Lang::En).contains("NO READER"));
+    let text = screen(&checkpoint, Lang::En);
+    assert!(text.contains("NO READER") && text.contains("PC/SC service does not run"), "{text}");
 }
 
 #[test]
@@ -204,5 +210,33 @@ fn draws_on_screens_of_any_size() {
     let checkpoint = with_verdict(Verdict::Forged);
     for (width, height) in [(1, 1), (10, 3), (40, 12), (80, 24), (300, 5), (3, 200)] {
         drawn(&checkpoint, &look(Lang::Vi), width, height);
+    }
+}
+
+/// The pictures of the documents show what is drawn: CANCUOC_DRAW_DOCS=1 draws them anew.
+#[test]
+fn the_pictures_of_the_documents_show_this_screen() {
+    let portrait = include_bytes!("../../../../testvectors/specimen/portrait.jpg");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/pictures");
+    for (verdict, name) in [(Verdict::Genuine, "genuine"), (Verdict::Forged, "forged")] {
+        for (lang, ending) in [(Lang::En, "en"), (Lang::Vi, "vi")] {
+            let mut card = inspected(verdict);
+            card.portrait = crate::biometrics::decode(portrait).ok();
+            let mut checkpoint = Checkpoint::new(Settings::default());
+            let reader = "ACS ACR1252 Reader 00 00".to_owned();
+            checkpoint.handle(Event::CardPresent(reader), at(0));
+            let job = scan(&mut checkpoint);
+            let outcome = Outcome::Inspected(Arc::new(card));
+            checkpoint.handle(Event::Finished { job, outcome }, Duration::from_millis(1_740));
+            let pixels = Look { graphics: Graphics::Kitty, ..look(lang) };
+            let (buffer, overlays) = drawn(&checkpoint, &pixels, 92, 34);
+            let picture = svg::draw(&buffer, &overlays, portrait);
+            let path = folder.join(format!("screen-{name}-{ending}.svg"));
+            if std::env::var_os("CANCUOC_DRAW_DOCS").is_some() {
+                std::fs::write(&path, &picture).unwrap();
+            }
+            let found = std::fs::read_to_string(&path).unwrap_or_default();
+            assert!(found == picture, "{} is out of date: CANCUOC_DRAW_DOCS=1", path.display());
+        }
     }
 }
