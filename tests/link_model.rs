@@ -1,6 +1,6 @@
 //! The modelled contactless link: what it says of published figures, and what an inspection costs on
 //! it. Nothing here looks at a clock.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::panic, clippy::unwrap_used)]
 
 #[path = "support/cards.rs"]
 mod cards;
