@@ -90,6 +90,26 @@ fn a_card_of_every_profile_is_genuine_by_the_standard_policy() {
 }
 
 #[test]
+fn the_command_that_is_told_for_a_new_card_finds_it_genuine() {
+    let cards = Cards::new();
+    for profile in ["can-cuoc-2021", "icao-bac-only"] {
+        let mut new = cancuoc();
+        new.current_dir(cards.path()).args(["card", "new"]);
+        new.args([&format!("{profile}.card"), "--profile", profile]);
+        let told = String::from_utf8(new.output().unwrap().stdout).unwrap();
+        // The MRZ is asked for, or read from standard input: here from a file.
+        let lines: Vec<&str> = told.lines().collect();
+        let first = lines.iter().position(|line| line.starts_with("  MRZ")).unwrap();
+        let mrz: Vec<&str> = lines[first..first + 3].iter().map(|line| &line[7..]).collect();
+        std::fs::write(cards.path().join("mrz"), mrz.join("\n")).unwrap();
+        let (_, command) = told.split_once("cancuoc ").unwrap();
+        let command = command.trim_end().replace("--mrz - ", "--mrz file:mrz ");
+        let (code, document) = cards.run(&command);
+        assert_eq!((code, &document["verdict"]), (0, &"genuine".into()), "{profile}: {document}");
+    }
+}
+
+#[test]
 fn the_strict_policy_opens_no_card_of_80_bits_and_names_its_reason() {
     let cards = Cards::new();
     for (profile, expected) in [

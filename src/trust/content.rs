@@ -70,15 +70,19 @@ pub fn contents(bytes: &[u8]) -> Result<Vec<Object>, TrustError> {
     if ldif::is_ldif(bytes) {
         let values = ldif::read(bytes)?;
         let objects = values.iter().filter_map(|value| object(&value.bytes, false).ok());
-        return Ok(objects.collect());
+        return some(objects.collect());
     }
     if let Some(text) = std::str::from_utf8(bytes).ok().filter(|text| text.contains("-----BEGIN "))
     {
         let objects: Vec<Object> =
             pem_blocks(text).iter().map(|der| object(der, true)).collect::<Result<_, _>>()?;
-        return if objects.is_empty() { Err(TrustError::Unknown) } else { Ok(objects) };
+        return some(objects);
     }
     Ok(vec![object(bytes, true)?])
+}
+
+fn some(objects: Vec<Object>) -> Result<Vec<Object>, TrustError> {
+    if objects.is_empty() { Err(TrustError::Unknown) } else { Ok(objects) }
 }
 
 /// The contents of the PEM blocks in a text, whatever their labels.

@@ -358,7 +358,10 @@ impl Made {
         if let (Some(folder), Some(trust)) = (&folder, &trust) {
             let values = [("folder", folder.as_str()), ("password", test_issuer::PASSWORD)];
             output::line(&context.text("card.test_issuer", &values))?;
-            let values = [("card", card.as_str()), ("trust", trust.as_str())];
+            // The default policy takes no BAC.
+            let bac_only = self.image.pace.is_empty();
+            let options = if bac_only { " --policy standard --allow-bac" } else { "" };
+            let values = [("card", card.as_str()), ("trust", trust.as_str()), ("options", options)];
             output::line(&context.text("card.try", &values))?;
         }
         Ok(())
