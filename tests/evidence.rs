@@ -150,6 +150,23 @@ fn signed_evidence_is_taken_from_its_signer_alone() {
 }
 
 #[test]
+fn evidence_that_nobody_signed_says_so_beside_its_verdict() {
+    let place = Place::new("can-cuoc-2021");
+    place.record("a.card", "a.evidence", &[]);
+    let (evidence, trust) = (place.text("a.evidence"), place.text("a.issuer/trust"));
+    let report = place.text("a.html");
+    let mut replay = cancuoc();
+    replay.args(["verify", "--replay", &evidence, "--trust", &trust]);
+    let output = replay.args(["--report", &report]).output().unwrap();
+    let told = String::from_utf8(output.stdout).unwrap();
+    let (_, told) = told.split_once("GENUINE").unwrap();
+    assert!(told.contains("→ nobody signed the evidence file"), "{told}");
+    let page = std::fs::read_to_string(report).unwrap();
+    let (_, reasons) = page.split_once("<ul class=\"reasons\">").unwrap();
+    assert!(reasons.contains("nobody signed the evidence file"));
+}
+
+#[test]
 fn many_files_are_one_list() {
     let place = Place::new("can-cuoc-2021");
     place.record("a.card", "a.evidence", &[]);

@@ -9,7 +9,7 @@ use crate::document::CardProfile;
 use crate::document::dg13::FieldKind;
 use crate::lds::Dg2;
 use crate::verify::reasons::{self, Advice};
-use crate::verify::{Check, DocumentFiles, Report, Verdict};
+use crate::verify::{Check, CheckId, DocumentFiles, Report, Verdict};
 
 /// The result as text.
 pub(super) fn print(context: &Context, outcome: &Outcome) -> Result<(), Failure> {
@@ -126,11 +126,7 @@ fn print_verdict(context: &Context, report: &Report) -> Result<(), Failure> {
     let style = color.on_default().bold();
     let text = context.text(&format!("verdict.{}", verdict.as_str()), &[]);
     output::line(&format!("\n{style}{text}{style:#}"))?;
-    for check in report.checks.iter().filter(|c| !c.has_passed() || c.is_warning()) {
-        // A check that is merely skipped is of interest only where the verdict hangs on it.
-        if verdict == Verdict::Genuine && !check.is_warning() {
-            continue;
-        }
+    for check in report.checks.iter().filter(|check| bears_on(check, verdict)) {
         if let Some(hint) = hint(context.lang, check.code) {
             output::line(&format!("  → {}: {}", message(context.lang, check), hint))?;
         }
@@ -139,6 +135,13 @@ fn print_verdict(context: &Context, report: &Report) -> Result<(), Failure> {
         output::line(&format!("  → {}", context.text("verify.integrity_only", &[])))?;
     }
     Ok(())
+}
+
+/// Whether a check has something to say beside a verdict. One that is merely skipped has where the
+/// verdict hangs on it, and where it says whose word all the others are.
+pub(super) fn bears_on(check: &Check, verdict: Verdict) -> bool {
+    let hangs = verdict != Verdict::Genuine || check.id == CheckId::EvidenceOrigin;
+    check.is_warning() || (hangs && !check.has_passed())
 }
 
 /// What to do about a reason, where there is something to do.

@@ -109,10 +109,7 @@ fn verdict(html: &mut Html, report: &Report<'_>) {
 /// The reasons of the verdict, the failed ones first.
 fn what_to_do(html: &mut Html, report: &Report<'_>) {
     let checks = &report.outcome.report.checks;
-    let told = |check: &&Check| {
-        let matters = check.is_warning() || report.verdict() != Verdict::Genuine;
-        !check.has_failed() && matters && (!check.has_passed() || check.is_warning())
-    };
+    let told = |check: &&Check| !check.has_failed() && show::bears_on(check, report.verdict());
     let failed = checks.iter().filter(|check| check.has_failed());
     let reasons = failed.chain(checks.iter().filter(told));
     let reasons: Vec<_> = reasons.filter_map(|check| Some((check, advice(check.code)?))).collect();
