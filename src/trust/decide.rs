@@ -93,7 +93,7 @@ impl TrustStore {
     ) -> Result<Basis, Distrust> {
         let authority = self.authorities.get(number).ok_or(Distrust::NotVouched)?;
         let certificate = usable(authority)?;
-        if self.is_revoked(authority, certificate) {
+        if self.is_revoked(authority, certificate, Roots::All) {
             return Err(Distrust::Revoked);
         }
         if self.is_anchor(number) {
@@ -177,7 +177,9 @@ impl TrustStore {
     }
 
     fn link_to(&self, number: usize, roots: Roots, visited: &mut HashSet<usize>) -> Option<usize> {
-        let issuers = self.issuers_of(number);
+        let mut issuers = self.issuers_of(number);
+        // A key that was revoked leads nowhere: whoever has it now may have made the link.
+        issuers.retain(|n| !self.is_number_revoked(*n, roots));
         let is_root =
             |n: &&usize| self.is_anchor(**n) || (roots == Roots::All && self.is_listed(**n));
         if let Some(root) = issuers.iter().find(is_root) {
@@ -200,7 +202,9 @@ impl TrustStore {
             let issuer = self.authorities.get(*n).and_then(|a| usable(a).ok());
             *n != number
                 && issuer.is_some_and(|i| {
-                    i.key != certificate.key
+                    // A key identifier can lead to the key of another State, which links no keys here.
+                    i.country() == certificate.country()
+                        && i.key != certificate.key
                         && i.is_valid_at(issued)
                         && certificate.verify(&i.key).is_ok()
                 })
@@ -210,11 +214,18 @@ impl TrustStore {
 
     /// Whether a certificate is trusted without any list: in the folder or linked from there.
     fn is_trusted_alone(&self, number: usize) -> bool {
-        self.is_anchor(number) || self.link(number, Roots::Anchors).is_some()
+        !self.is_number_revoked(number, Roots::Anchors)
+            && (self.is_anchor(number) || self.link(number, Roots::Anchors).is_some())
+    }
+
+    fn is_number_revoked(&self, number: usize, roots: Roots) -> bool {
+        let authority = self.authorities.get(number);
+        let decoded = authority.and_then(|a| Some((a, a.x509().ok()?)));
+        decoded.is_some_and(|(authority, x509)| self.is_revoked(authority, x509, roots))
     }
 
     /// Whether a CA of the same name revoked a certificate of a CA.
-    fn is_revoked(&self, authority: &Authority, certificate: &X509) -> bool {
+    fn is_revoked(&self, authority: &Authority, certificate: &X509, roots: Roots) -> bool {
         let names = |crl: &&super::store::CrlEntry| {
             crl.crl.revocation(&certificate.serial).is_some()
                 && comparable_name(&crl.crl.issuer) == authority.issuer
@@ -222,7 +233,8 @@ impl TrustStore {
         let stands = |n: &usize| {
             let other = self.authorities.get(*n);
             other.filter(|a| {
-                a.is_pinned() || a.lists.iter().any(|list| self.accepted(*list).is_ok())
+                let is_listed = || a.lists.iter().any(|list| self.accepted(*list).is_ok());
+                a.is_pinned() || (roots == Roots::All && is_listed())
             })
         };
         self.crls.iter().filter(names).any(|crl| {
@@ -299,14 +311,19 @@ impl TrustStore {
         let (issued, _) = signer.validity();
         let issuer = candidates.iter().find(|n| {
             let ca = self.authorities.get(**n).and_then(|a| usable(a).ok());
-            ca.is_some_and(|ca| ca.is_valid_at(issued) && signer.verify(&ca.key).is_ok())
-                && self.is_trusted_alone(**n)
+            ca.is_some_and(|ca| {
+                // One State's list must not take the place of another's.
+                ca.country() == signer.country()
+                    && ca.is_valid_at(issued)
+                    && signer.verify(&ca.key).is_ok()
+            }) && self.is_trusted_alone(**n)
         });
         if let Some(issuer) = issuer {
             return Ok(*issuer);
         }
         let is_named = |n: &usize| {
-            self.authorities.get(*n).is_some_and(|a| wanted.has_key_id(a)) && self.is_anchor(*n)
+            let is_wanted = self.authorities.get(*n).is_some_and(|a| wanted.has_key_id(a));
+            is_wanted && self.is_anchor(*n) && !self.is_number_revoked(*n, Roots::Anchors)
         };
         if candidates.iter().any(is_named) {
             return Err(ListFault::SignerForged);

@@ -214,7 +214,9 @@ impl TrustStore {
             let is_signer = |number: &usize| {
                 let ca = self.authorities.get(*number);
                 ca.is_some_and(|ca| {
-                    (ca.subject == wanted.name || wanted.has_key_id(ca))
+                    // A key identifier can lead to the key of another State, which revokes nothing here.
+                    ca.country == wanted.country
+                        && (ca.subject == wanted.name || wanted.has_key_id(ca))
                         && ca.x509().is_ok_and(|ca| crl.verify(&ca.key).is_ok())
                 }) && self.trust_in(*number).is_ok()
             };

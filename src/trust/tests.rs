@@ -268,6 +268,29 @@ fn a_link_into_another_country_is_not_followed() {
     assert_eq!(basis(&store, &new.document_signer()), Err("issuer_not_allowed"));
 }
 
+/// A CA that writes the name of one State and signs with the key of another.
+fn pretender(named: &Authority, signing: Authority) -> Authority {
+    Authority { key: signing.key, name: named.name.clone(), country: named.country }
+}
+
+#[test]
+fn a_link_in_the_name_of_a_state_by_the_key_of_another_leads_nowhere() {
+    let (state, foreign) = (Authority::new("VN", "CSCA"), Authority::new("DE", "CSCA"));
+    let (root, foreign_root) = (state.root(), foreign.root());
+    let next = Authority::new("VN", "CSCA");
+    let store = store(&[&root, &foreign_root, &pretender(&state, foreign).link(&next)]);
+    assert_eq!(basis(&store, &next.document_signer()), Err("issuer_unknown"));
+}
+
+#[test]
+fn a_list_in_the_name_of_a_state_by_the_key_of_another_is_refused() {
+    let (state, foreign) = (Authority::new("DE", "CSCA"), Authority::new("FR", "CSCA"));
+    let (root, foreign_root) = (state.root(), foreign.root());
+    let list = Lister::new(&pretender(&state, foreign)).list(&[&root], EARLY);
+    let store = store(&[&root, &foreign_root, &list]);
+    assert_eq!(list_state(&store, 0), Err("list_signer_forged"));
+}
+
 #[test]
 fn a_master_list_vouches_for_what_it_holds() {
     let (lister, other) = (Authority::new("DE", "CSCA"), Authority::new("VN", "CSCA"));
@@ -386,6 +409,12 @@ fn a_certificate_in_a_directory_is_nobodys_word() {
     let signer = authority.document_signer();
     assert_eq!(distrust(&store(&[&entry]), &signer), Some("csca_not_vouched"));
     assert_eq!(basis(&store(&[&entry, &authority.root()]), &signer), Ok("anchor"));
+}
+
+#[test]
+fn a_directory_of_broken_entries_alone_is_refused() {
+    let directory = ldif("certificateRevocationList;binary", &[b"broken", b"too"]);
+    assert_eq!(contents(&directory).unwrap_err(), TrustError::Unknown);
 }
 
 #[test]
@@ -518,11 +547,51 @@ fn a_revocation_stays_and_only_a_current_list_clears() {
 }
 
 #[test]
+fn a_revocation_list_in_the_name_of_a_state_by_the_key_of_another_says_nothing() {
+    let (state, foreign) = (Authority::new("VN", "CSCA"), Authority::new("DE", "CSCA"));
+    let (root, foreign_root) = (state.root(), foreign.root());
+    let signer = state.document_signer();
+    let crl = pretender(&state, foreign).crl(&[&[2]], (EARLY, LATE));
+    let store = store(&[&root, &foreign_root, &crl]);
+    let issuer = store.find_issuer(&signer).unwrap();
+    let (status, _) = store.revocation(&signer, issuer.certificate);
+    assert_eq!(status, RevocationStatus::NotVerified);
+}
+
+#[test]
 fn a_ca_that_its_own_ca_revoked_is_not_trusted() {
     let authority = Authority::new("VN", "CSCA");
     let crl = authority.crl(&[&[1]], (EARLY, LATE));
     let signer = authority.document_signer();
     assert_eq!(distrust(&store(&[&authority.root(), &crl]), &signer), Some("csca_revoked"));
+}
+
+#[test]
+fn a_link_from_a_key_that_was_revoked_leads_nowhere() {
+    // Both keys have the name, as CSCAs keep theirs; the new one revokes the old.
+    let (old, new) = (Authority::new("VN", "CSCA"), Authority::new("VN", "CSCA"));
+    let thief = Authority::new("VN", "CSCA");
+    let root = old.issue(CertificateKind::CscaRoot, &old, &[5], |_| {});
+    let parts = [&root[..], &new.root(), &old.link(&thief)];
+    assert_eq!(basis(&store(&parts), &thief.document_signer()), Ok("link"));
+    let crl = new.crl(&[&[5]], (EARLY, LATE));
+    let revoked = store(&[&parts[..], &[&crl]].concat());
+    assert_eq!(basis(&revoked, &thief.document_signer()), Err("issuer_unknown"));
+    assert_eq!(basis(&revoked, &new.document_signer()), Ok("anchor"));
+}
+
+#[test]
+fn a_list_whose_signer_a_revoked_csca_issued_counts_no_more() {
+    let (old, new) = (Authority::new("DE", "CSCA"), Authority::new("DE", "CSCA"));
+    let root = old.issue(CertificateKind::CscaRoot, &old, &[5], |_| {});
+    let other = Authority::new("VN", "CSCA");
+    let list = Lister::new(&old).list(&[&other.root()], EARLY);
+    let parts = [&root[..], &new.root(), &list];
+    assert_eq!(list_state(&store(&parts), 0), Ok(()));
+    let crl = new.crl(&[&[5]], (EARLY, LATE));
+    let revoked = store(&[&parts[..], &[&crl]].concat());
+    assert_eq!(list_state(&revoked, 0), Err("list_signer_unknown"));
+    assert_eq!(basis(&revoked, &other.document_signer()), Err("issuer_unknown"));
 }
 
 fn revoked_by_list(signer: &X509) -> Vec<u8> {
