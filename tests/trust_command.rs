@@ -155,6 +155,42 @@ fn a_revocation_list_is_taken_from_its_ca_alone() {
     assert_eq!(shown["crls"][0]["verified"], true);
 }
 
+/// A directory with these files, each an entry.
+fn directory(path: &Path, lists: &[PathBuf]) {
+    use base64::Engine;
+    let mut text = "version: 1\n".to_owned();
+    for (number, list) in lists.iter().enumerate() {
+        let value = base64::engine::general_purpose::STANDARD.encode(std::fs::read(list).unwrap());
+        let attribute = "certificateRevocationList;binary";
+        text += &format!("\ndn: cn={number},o=crl,c=VN\n{attribute}:: {value}\n");
+    }
+    std::fs::write(path, text).unwrap();
+}
+
+#[test]
+fn a_directory_takes_the_place_of_no_list_that_it_forges_or_leaves_out() {
+    let (folder, other) = (issuer("VN"), issuer("LA"));
+    std::thread::sleep(std::time::Duration::from_millis(1_100));
+    let (stranger, later) = (issuer("VN"), issuer("LA"));
+    let path = folder.path();
+    let list = |of: &tempfile::TempDir| of.path().join("pki/csca.crl");
+    let ca = |of: &tempfile::TempDir| of.path().join("pki/csca.crt").to_str().unwrap().to_owned();
+    for anchor in [ca(&other), ca(&later)] {
+        done(path, &["trust", "add", "--anchor", &anchor, "--trust", "trust"]);
+    }
+    directory(&path.join("first.ldif"), &[list(&folder), list(&other)]);
+    done(path, &["trust", "add", "first.ldif", "--trust", "trust"]);
+    let update = |file: &str| run(path, &["trust", "update", file, "--trust", "trust"]);
+    directory(&path.join("forged.ldif"), &[list(&stranger), list(&later)]);
+    assert_eq!(code(&update("forged.ldif")), (Some(7), "trust_update_loses"));
+    directory(&path.join("less.ldif"), &[list(&later)]);
+    assert_eq!(code(&update("less.ldif")), (Some(7), "trust_update_loses"));
+    assert!(path.join("trust/first.ldif").exists());
+    directory(&path.join("second.ldif"), &[list(&folder), list(&later)]);
+    assert_eq!(update("second.ldif").0, Some(0));
+    assert!(!path.join("trust/first.ldif").exists());
+}
+
 #[test]
 fn files_are_taken_all_or_none() {
     let folder = issuer("VN");

@@ -11,8 +11,8 @@ use super::describe::Described;
 use super::folder::{TrustFolder, contents, provenance, read};
 use super::{Context, ExitStatus, Failure, output};
 use crate::error::ErrorCode;
-use crate::lds::{CertificateParts, country_of_name, name_text};
-use crate::trust::{Content, FileLists, Object, replaced};
+use crate::lds::{CertificateParts, comparable_name, country_of_name, name_text};
+use crate::trust::{Content, FileLists, Object, Survey, SurveyedList, TrustStore, replaced};
 
 /// Replace lists by newer ones of the same issuer, never by older ones, and say what came and went.
 #[derive(Debug, Args)]
@@ -96,6 +96,10 @@ fn update(
             return Err(failure.with("path", source.display()));
         }
     }
+    if let Some(of) = lost(&store, &survey, &old, file) {
+        let failure = Failure::new(ExitStatus::Protected, "trust_update_loses", of);
+        return Err(failure.with("path", source.display()));
+    }
     let before = old.iter().flat_map(|name| parts_of(folder, name)).collect();
     let (came, went) = differences(&before, &parts(&objects));
     // The new file comes first: of two lists the newer counts, so that no moment is without any.
@@ -113,6 +117,30 @@ fn update(
     value["came"] = json!(came);
     value["went"] = json!(went);
     Ok(value)
+}
+
+/// Whose list counts in a file that would go, while none of theirs counts in the new one. A directory
+/// bears no signature as a whole: one that leaves lists out or forges them must revoke nothing less.
+fn lost(store: &TrustStore, survey: &Survey<'_>, old: &[&str], file: usize) -> Option<String> {
+    let goes = |number: usize| {
+        let name = store.files().get(number).and_then(|file| file.path.file_name()?.to_str());
+        name.is_some_and(|name| old.contains(&name))
+    };
+    let crl =
+        survey.crls.iter().filter(|crl| goes(crl.file) && crl.signer.is_some()).find(|have| {
+            let issuer = comparable_name(&have.crl.issuer);
+            !survey.crls.iter().any(|new| {
+                let same = new.file == file && comparable_name(&new.crl.issuer) == issuer;
+                same && new.signer.is_some() && new.crl.this_update >= have.crl.this_update
+            })
+        });
+    let list =
+        survey.lists.iter().filter(|list| goes(list.file) && list.state.is_ok()).find(|have| {
+            let same = |new: &&SurveyedList<'_>| new.file == file && new.country == have.country;
+            !survey.lists.iter().filter(same).any(|new| new.state.is_ok())
+        });
+    let of_crl = crl.map(|crl| name_text(&crl.crl.issuer));
+    of_crl.or_else(|| list.map(|list| list.country.to_owned()))
 }
 
 fn kind(objects: &[Object]) -> &'static str {
