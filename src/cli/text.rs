@@ -142,6 +142,17 @@ fn fill(template: &str, values: &[(&str, &str)]) -> String {
     out
 }
 
+/// Text of a card without what moves cursors, colours screens or turns the direction of writing: a
+/// card must not draw a verdict of its own.
+#[must_use]
+pub fn plain(text: &str) -> String {
+    let acts = |c: char| {
+        c.is_control()
+            || matches!(c, '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
+    };
+    text.chars().map(|c| if acts(c) { '\u{FFFD}' } else { c }).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -233,6 +244,11 @@ mod tests {
             }
         }
         sources
+    }
+
+    #[test]
+    fn a_card_says_nothing_to_the_terminal() {
+        assert_eq!(plain("Nguyễn\x1b[2J\u{202E}X\u{9b}"), "Nguyễn\u{FFFD}[2J\u{FFFD}X\u{FFFD}");
     }
 
     #[test]

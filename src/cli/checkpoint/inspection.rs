@@ -13,6 +13,7 @@ use super::readers::LaneNames;
 use crate::biometrics;
 use crate::checkpoint::{Given, Holder, Inspected, Job, Outcome, Timing, Trouble};
 use crate::cli::reader::CARD_PREFIX;
+use crate::cli::text::plain;
 use crate::cli::{Failure, read, verify};
 use crate::document::CardProfile;
 use crate::error::ErrorCode;
@@ -186,7 +187,7 @@ fn holder(reading: &ChipReading) -> Holder {
     let mrz = read::mrz(reading);
     let dg13 = read::dg13(reading);
     let view = dg13.as_ref().map(|dg13| dg13.view(&CardProfile::can_cuoc_2021().dg13));
-    let text = |field: &str| view.as_ref().and_then(|v| v.text(field)).map(printable);
+    let text = |field: &str| view.as_ref().and_then(|v| v.text(field)).map(shown);
     let from_mrz = || {
         let names = mrz.as_ref()?.names();
         Some(format!("{} {}", names.primary, names.secondary).trim().to_owned())
@@ -202,12 +203,8 @@ fn holder(reading: &ChipReading) -> Holder {
 /// Longest text of a card that is shown.
 const MAX_SHOWN: usize = 200;
 
-/// A text of the card without what commands a terminal or turns the direction of writing: a card
-/// must not draw a verdict of its own.
-fn printable(text: &str) -> String {
-    let turns = |c: char| matches!(c, '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}');
-    let shown = |c: char| if c.is_control() || turns(c) { '\u{FFFD}' } else { c };
-    text.chars().take(MAX_SHOWN).map(shown).collect()
+fn shown(text: &str) -> String {
+    plain(text).chars().take(MAX_SHOWN).collect()
 }
 
 /// The first portrait, made small.
@@ -222,15 +219,4 @@ fn portrait(reading: &ChipReading) -> Option<RgbImage> {
     let scale = scale.min(f64::from(PORTRAIT.1) / f64::from(height));
     let side = |length: u32| ((f64::from(length) * scale) as u32).max(1);
     Some(image::imageops::resize(&picture, side(width), side(height), FilterType::Triangle))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_card_says_nothing_to_the_terminal() {
-        assert_eq!(printable("Nguyễn\x1b[2J\u{202E}X"), "Nguyễn\u{FFFD}[2J\u{FFFD}X");
-        assert_eq!(printable(&"x".repeat(1_000)).len(), MAX_SHOWN);
-    }
 }

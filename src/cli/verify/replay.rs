@@ -9,6 +9,7 @@ use clap::Args;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use super::super::text::plain;
 use super::super::{Context, ExitStatus, Failure, output};
 use super::outcome::exit_of;
 use super::report::ReportOptions;
@@ -249,7 +250,7 @@ fn facts(file: &EvidenceFile, replay: &Replay) -> Value {
 
 /// The same as a line of text.
 pub(super) fn line(context: &Context, facts: &Value) -> String {
-    let text = |name: &str| facts[name].as_str().map(show::plain).unwrap_or_default();
+    let text = |name: &str| facts[name].as_str().map(plain).unwrap_or_default();
     let verdict = context.text(&format!("verdict_name.{}", text("recorded_verdict")), &[]);
     let mut line = context.text(
         "verify.replayed",

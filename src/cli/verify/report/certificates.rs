@@ -5,7 +5,8 @@ use der::Decode;
 use serde_json::{Value, json};
 use x509_cert::name::Name;
 
-use super::super::{Outcome, show};
+use super::super::Outcome;
+use crate::cli::text;
 use crate::lds::FileId;
 use crate::lds::sod::{LDS_SECURITY_OBJECT_TYPES, Sod};
 use crate::trust::X509;
@@ -29,7 +30,7 @@ fn facts(kind: &str, der: &[u8]) -> Option<Value> {
     let certificate = X509::decode(der).ok()?;
     let name = |der: &[u8]| {
         let name = Name::from_der(der).map(|name| name.to_string());
-        show::plain(&name.unwrap_or_else(|_| hex::encode(der)))
+        text::plain(&name.unwrap_or_else(|_| hex::encode(der)))
     };
     let (from, until) = certificate.validity();
     Some(json!({

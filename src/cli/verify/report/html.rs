@@ -4,6 +4,7 @@
 use serde_json::Value;
 
 use super::{Both, PROGRAM, Report, advice, certificates, meaning};
+use crate::cli::text::plain;
 use crate::cli::verify::show;
 use crate::verify::{Check, Verdict};
 
@@ -22,7 +23,7 @@ impl Html {
 
     /// Any text.
     fn text(&mut self, text: &str) -> &mut Self {
-        for c in show::plain(text).chars() {
+        for c in plain(text).chars() {
             match c {
                 '&' => self.0.push_str("&amp;"),
                 '<' => self.0.push_str("&lt;"),
