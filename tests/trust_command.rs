@@ -282,7 +282,7 @@ fn claim_of(sha256: &str) -> Vec<u8> {
 fn everything_is_said_in_vietnamese_too() {
     let folder = issuer("VN");
     for command in ["list", "audit"] {
-        let output = support::cancuoc()
+        let output = std::process::Command::new(env!("CARGO_BIN_EXE_cancuoc"))
             .current_dir(folder.path())
             .args(["--lang", "vi", "trust", command, "--trust", "trust"])
             .output()
