@@ -168,14 +168,15 @@ pub fn inspect_cached(
     let (card_security_check, card_security) =
         passive_authentication::check_card_security(files, inspection, signers);
     // Keys of the chip count only where a trusted signature binds them.
-    checks.extend(chip::authentication_checks(
+    let proofs = chip::authentication_checks(
         files,
         chip,
         &passive,
         card_security.as_ref(),
         card_security_check.has_passed(),
         policy,
-    ));
+    );
+    checks.extend(proofs.into_iter().map(|proof| passive.doubt(proof)));
     checks.push(chip::terminal_check(chip));
     checks.extend(passive.checks);
     checks.push(card_security_check);

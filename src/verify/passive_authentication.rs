@@ -18,15 +18,32 @@ pub use signers::SignerCache;
 use super::{Check, CheckId, DocumentFiles, Evidence, Inspection, Material};
 use crate::lds::sod::{LDS_SECURITY_OBJECT_TYPES, LdsSecurityObject, Sod};
 use crate::lds::{CardSecurity, DgNumber, FileId, SECURITY_OBJECT};
+use crate::trust::DefectKind;
 
 /// The checks, and which data groups a trusted security object binds.
 pub(super) struct PassiveAuthentication {
     pub(super) checks: Vec<Check>,
     pub(super) material: Arc<Material>,
     bound: BTreeSet<u8>,
+    /// What lists of defects say of documents like this one.
+    defects: Vec<DefectKind>,
 }
 
 impl PassiveAuthentication {
+    /// The check of a chip's proof; one by keys that are known to be compromised proves nothing.
+    pub(super) fn doubt(&self, check: Check) -> Check {
+        let compromised = match check.id {
+            CheckId::ChipAa => DefectKind::ActiveAuthenticationKeyCompromised,
+            CheckId::ChipCa | CheckId::ChipPaceCam => DefectKind::ChipAuthenticationKeyCompromised,
+            _ => return check,
+        };
+        if check.has_passed() && self.defects.contains(&compromised) {
+            Check::skipped(check.id, "chip_key_compromised")
+        } else {
+            check
+        }
+    }
+
     /// Whether a trusted security object has the hash of this data group as it was read.
     pub(super) fn binds(&self, number: u8) -> bool {
         let trusted = [CheckId::PaSodSignature, CheckId::PaDsCertificate, CheckId::PaChain];
@@ -55,7 +72,7 @@ pub(super) fn check(
             let mut checks = vec![failed];
             checks.extend(AFTER_STRUCTURE.map(|id| Check::skipped(id, "sod_unusable")));
             let (material, bound) = (Arc::default(), BTreeSet::new());
-            return PassiveAuthentication { checks, material, bound };
+            return PassiveAuthentication { checks, material, bound, defects: Vec::new() };
         }
     };
     let structure = Evidence::new("version", object.version)
@@ -71,11 +88,13 @@ pub(super) fn check(
         inspection.policy,
     );
     checks.push(signed);
-    checks.extend(chain::check(&sod, signer.as_deref(), files, inspection, signers));
+    let defects = chain::known_defects(&sod, signer.as_deref(), files, inspection);
+    checks.extend(chain::check(&sod, signer.as_deref(), &defects, files, inspection, signers));
     let (hashes, bound) = check_hashes(files, &object, hash);
     checks.push(hashes.under(inspection.policy.data_group_hash(hash)));
     let material = signer.map(|signer| signer.material.clone()).unwrap_or_default();
-    PassiveAuthentication { checks, material, bound }
+    let defects = defects.iter().map(|defect| defect.kind).collect();
+    PassiveAuthentication { checks, material, bound, defects }
 }
 
 /// `pa.card_security`: the signature of EF.CardSecurity, by the rules and up to the anchors of
@@ -101,7 +120,9 @@ pub(super) fn check_card_security(
         signature::check(id, &file.signed_data, &[SECURITY_OBJECT], signers, inspection.policy);
     let mut steps = vec![signed];
     if signer.is_some() {
-        let chain = chain::check(&file.signed_data, signer.as_deref(), files, inspection, signers);
+        let (signed, signer) = (&file.signed_data, signer.as_deref());
+        let defects = chain::known_defects(signed, signer, files, inspection);
+        let chain = chain::check(signed, signer, &defects, files, inspection, signers);
         // Whether a revocation list is at hand is said once, beside EF.SOD.
         steps.extend(chain.into_iter().filter(|c| c.id != CheckId::PaRevocation || c.has_failed()));
     }

@@ -73,6 +73,7 @@ pub const REASONS: &[(&str, &[Reason])] = &[
         &[
             ("pace_not_offered", Own),
             ("key_not_bound", Own),
+            ("chip_key_compromised", Own),
             ("protocol_unsupported", Unsupported),
             ("chip_authentication_failed", Own),
             ("active_authentication_failed", Own),

@@ -14,6 +14,7 @@ use proptest::prelude::*;
 mod chain;
 mod evidence;
 mod security_object;
+mod trust;
 
 const MRZ: &[u8] =
     b"IDVNM2000000185001200000018<<60001018F4001016VNM<<<<<<<<<<<0NGUYEN<<THI<MAU<<<<<<<<<<<<<<<";

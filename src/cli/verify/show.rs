@@ -121,6 +121,9 @@ fn print_verdict(context: &Context, report: &Report) -> Result<(), Failure> {
         if let Some(hint) = hint(context.lang, check.code) {
             output::line(&format!("  → {}: {}", message(context.lang, check), hint))?;
         }
+        for line in wanted_csca(context, check) {
+            output::line(&format!("    {line}"))?;
+        }
     }
     if report.wanting().iter().any(Vec::is_empty) && verdict == Verdict::Inconclusive {
         output::line(&format!("  → {}", context.text("verify.integrity_only", &[])))?;
@@ -133,6 +136,26 @@ fn print_verdict(context: &Context, report: &Report) -> Result<(), Failure> {
 pub(super) fn bears_on(check: &Check, verdict: Verdict) -> bool {
     let hangs = verdict != Verdict::Genuine || check.id == CheckId::EvidenceOrigin;
     check.is_warning() || (hangs && !check.has_passed())
+}
+
+/// Which CSCA's certificate is wanted, where none that is trusted has the key.
+fn wanted_csca(context: &Context, check: &Check) -> Vec<String> {
+    if check.code != "csca_unknown" {
+        return Vec::new();
+    }
+    let fact = |name: &str| check.detail().get(name).and_then(|fact| fact.as_str());
+    let country = text::plain(fact("country").filter(|country| !country.is_empty()).unwrap_or("?"));
+    let key_id = fact("authority_key_id").unwrap_or("?");
+    let values = [("country", country.as_str()), ("key_id", key_id)];
+    let mut lines = vec![context.text("verify.wanted_csca", &values)];
+    if let Some(code) = fact("distrust") {
+        let detail = text::plain(fact("distrust_detail").unwrap_or_default());
+        let values = [("detail", detail.as_str())];
+        let find = |kind: &str| text::find(context.lang, &format!("{kind}.{code}"), &values);
+        let reason = find("error").or_else(|| find("check")).unwrap_or_else(|| code.to_owned());
+        lines.push(context.text("verify.wanted_csca_not_trusted", &[("reason", &reason)]));
+    }
+    lines
 }
 
 /// What to do about a reason, where there is something to do.

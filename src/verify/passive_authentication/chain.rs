@@ -20,6 +20,7 @@ const CLOCK_DIFFERENCE: SignedDuration = SignedDuration::from_hours(24);
 pub(super) fn check<'t>(
     signed: &SignedData,
     signer: Option<&Signer<'t>>,
+    defects: &[&KnownDefect],
     files: &DocumentFiles,
     inspection: &Inspection<'_>,
     signers: &SignerCache<'t>,
@@ -30,16 +31,14 @@ pub(super) fn check<'t>(
     };
     let policy = inspection.policy;
     let chain = check_chain(signer, signed, files, inspection);
-    let signed_at = signing_time(signed);
-    let defects = known_defects(&signer.certificate, signed_at, files, inspection);
     let revocation = if chain.has_passed() {
         let status = signers.revocation(signer, files);
-        check_revocation(signer, status, &defects, inspection.now)
+        check_revocation(signer, status, defects, inspection.now)
     } else {
         Check::skipped(CheckId::PaRevocation, "no_trusted_csca")
     };
     vec![
-        check_certificate(signer, signed_at, &defects, inspection)
+        check_certificate(signer, signing_time(signed), defects, inspection)
             .under(policy.document_signer_key(&signer.certificate.key)),
         chain.under(judge(&signer.issuer, policy)),
         revocation,
@@ -54,19 +53,20 @@ fn judge(issuer: &Issuer<'_>, policy: &Policy) -> Result<(), Refusal> {
 }
 
 /// What the lists of defects say of documents like this one.
-fn known_defects<'a>(
-    certificate: &X509,
-    signed_at: Option<Timestamp>,
+pub(super) fn known_defects<'a>(
+    signed: &SignedData,
+    signer: Option<&Signer<'_>>,
     files: &DocumentFiles,
     inspection: &Inspection<'a>,
 ) -> Vec<&'a KnownDefect> {
+    let Some(signer) = signer else { return Vec::new() };
     let mrz = files.data_group(1).and_then(|bytes| Mrz::parse(decode_dg1(bytes).ok()?).ok());
     let facts = DocumentFacts {
         document_type: mrz.as_ref().map(Mrz::document_code),
         document_number: mrz.as_ref().map(|mrz| mrz.document_number().as_str()),
-        issued: signed_at,
+        issued: signing_time(signed),
     };
-    inspection.trust.defects(certificate, &facts)
+    inspection.trust.defects(&signer.certificate, &facts)
 }
 
 fn signing_time(signed: &SignedData) -> Option<Timestamp> {
@@ -150,7 +150,9 @@ fn check_chain(
         }
         Issuer::Fault(IssuerFault::Unknown { distrust, .. }) => {
             // Which CSCA is wanted: country and key identifier; and why the one at hand does not do.
-            let facts = facts.and("distrust", distrust.as_ref().map(ErrorCode::code));
+            let facts = facts
+                .and("distrust", distrust.as_ref().map(ErrorCode::code))
+                .and("distrust_detail", distrust.as_ref().map(ToString::to_string));
             return match false_issuer(certificate, signed, inspection.trust) {
                 Some(code) => Check::failed(id, code, facts),
                 None => Check::skipped_with(id, "csca_unknown", facts),

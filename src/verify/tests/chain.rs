@@ -3,7 +3,7 @@
 use super::*;
 
 /// Status and code of a check.
-fn outcome(report: &Report, id: CheckId) -> (&'static str, &'static str) {
+pub(super) fn outcome(report: &Report, id: CheckId) -> (&'static str, &'static str) {
     let check = report.checks.iter().find(|c| c.id == id).unwrap();
     (check.status_name(), check.code)
 }

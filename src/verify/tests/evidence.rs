@@ -12,7 +12,7 @@ use cancuoc_primitives::curve::SecretScalar;
 use cancuoc_primitives::ecdsa::sign_prehashed;
 
 /// A document whose chip can sign, and what its chip answered.
-fn signing_chip(issuer: &Issuer) -> (DocumentFiles, ChipEvidence) {
+pub(super) fn signing_chip(issuer: &Issuer) -> (DocumentFiles, ChipEvidence) {
     let key = SecretScalar::random(Curve::P256, &mut random());
     let algorithm = ObjectIdentifier::new_unwrap("0.4.0.127.0.7.1.1.4.1.3");
     let info = SecurityInfoKind::ActiveAuthentication { algorithm, version: 1 };
