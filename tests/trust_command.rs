@@ -1,6 +1,6 @@
 //! `trust` and `pki masterlist` by the built binary: what is taken, what is refused, and what is said.
 
-#![allow(clippy::unwrap_used)] // helpers of tests
+#![allow(clippy::unwrap_used, clippy::panic)] // helpers of tests
 
 mod support;
 

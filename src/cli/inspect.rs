@@ -7,6 +7,7 @@ mod describe;
 mod dump;
 mod input;
 mod kind;
+mod lists;
 mod render;
 mod signed;
 mod verify;
@@ -27,6 +28,8 @@ use verify::{Check, Status};
     cancuoc inspect --verify EF_SOD.bin DG*.bin      and whether signature and hashes fit\n  \
     cancuoc inspect --verify csca.cer ds.cer a.crl   certificates, each by its issuer\n  \
     cancuoc inspect --verify VNCVCA00001.cvcert gate.chain   a terminal's chain up to its CVCA\n  \
+    cancuoc inspect --verify csca-germany.cer DE_ML.ml   a master list, its signer, its certificates
+  \
     cancuoc inspect --json DG2.bin | jq .files[0].content\n\n\
     --verify proves integrity alone; whether a card is genuine is for cancuoc verify to say.\n\
     Exit code with --verify: 1 when a check failed, 3 when something could not be checked.")]

@@ -15,7 +15,7 @@ pub struct ListSigner<'a> {
     pub key: &'a dyn Signer,
     /// Certificate in DER.
     pub certificate: &'a [u8],
-    /// The CSCA's certificate that issued it, in DER: it goes along.
+    /// The CSCA's certificate that issued it, in DER: it goes along. It may be the same.
     pub issuer: &'a [u8],
 }
 
@@ -46,11 +46,13 @@ pub fn issue_signed_list(
     let parts = CertificateParts::decode(signer.certificate).map_err(|_| SignerError::Key)?;
     let time = TimeZone::UTC.to_datetime(signing_time).strftime("%y%m%d%H%M%SZ").to_string();
     let algorithm = signer.key.algorithm();
+    // Which certificate signed would be in doubt if it stood there twice.
+    let issuer = if signer.issuer == signer.certificate { &[] } else { signer.issuer };
     let content = SignedContent {
         content_type,
         content,
         digest: algorithm.hash(),
-        certificate: &[signer.certificate, signer.issuer].concat(),
+        certificate: &[signer.certificate, issuer].concat(),
         issuer: parts.issuer,
         serial: parts.serial,
         signing_time: Some(&time),

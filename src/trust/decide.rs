@@ -291,6 +291,12 @@ impl TrustStore {
         {
             return Ok(Acceptance { signer, issuer: number });
         }
+        if signer.is_ca() && signer.subject == signer.issuer {
+            return Err(ListFault::SignerUnknown {
+                country: signer.country().unwrap_or_default(),
+                key_id: signer.subject_key_id().map(hex::encode).unwrap_or_default(),
+            });
+        }
         check_signer(&signer, kind)?;
         let issuer = self.issuer_of_signer(&signer)?;
         let key = self.authorities.get(issuer).and_then(|a| a.x509().ok()).map(|ca| &ca.key);

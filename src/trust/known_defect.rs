@@ -387,7 +387,7 @@ fn enumerated(element: &Element<'_>) -> Result<u32, LdsError> {
 }
 
 /// The content of a defect list of BSI TR-03129 with these defects. What that format cannot say, a
-/// description or document numbers, is left out.
+/// description or the type and numbers of documents, is left out.
 #[must_use]
 pub fn encode_defect_list(hash: HashAlgorithm, defects: &[KnownDefect]) -> Vec<u8> {
     let entries = defects.iter().map(|defect| {

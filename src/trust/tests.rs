@@ -355,7 +355,7 @@ fn a_country_signing_ca_that_is_trusted_may_sign_a_list_itself() {
     let signer = ListSigner { key: &lister.key, certificate: &root, issuer: &[] };
     let list = issue_master_list(&[&other.root()], signer, moment(EARLY), &mut random()).unwrap();
     assert_eq!(list_state(&store(&[&root, &list]), 0), Ok(()));
-    assert_eq!(list_state(&store(&[&list]), 0), Err("list_signer_profile"));
+    assert_eq!(list_state(&store(&[&list]), 0), Err("list_signer_unknown"));
 }
 
 #[test]

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::certificate::{self, hexadecimal, oid_name, public_key};
 use super::kind::Kind;
-use super::{Failure, biometric, cv, dump, signed};
+use super::{Failure, biometric, cv, dump, lists, signed};
 use crate::cli::ExitStatus;
 use crate::document::mrz::Sex;
 use crate::document::{CardProfile, Dg13, Mrz, QrText};
@@ -37,6 +37,8 @@ pub(super) fn describe(kind: Kind, bytes: &[u8]) -> Result<Value, Failure> {
         Kind::CardSecurity => signed::card_security(bytes),
         Kind::DataGroup(number) => data_group(number.get(), bytes),
         Kind::MasterList => signed::master_list(bytes),
+        Kind::DeviationList | Kind::DefectList => signed::defects(bytes),
+        Kind::Ldif => lists::ldif(bytes),
         Kind::SignedData => signed::other(bytes),
         Kind::LdsSecurityObject => signed::lds_security_object(bytes),
         Kind::Certificate => certificate::certificate(bytes),

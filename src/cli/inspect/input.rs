@@ -4,9 +4,10 @@ use std::io::Read;
 use std::path::Path;
 
 use super::Failure;
+use crate::lds::definite_lengths;
 
-/// The largest file that is read: far above any master list.
-const MAX_LENGTH: u64 = 32 << 20;
+/// The largest file that is read: the whole directory of ICAO has some 80 MB.
+const MAX_LENGTH: u64 = 256 << 20;
 /// Most PEM blocks in one file.
 const MAX_BLOCKS: usize = 1_000;
 
@@ -16,6 +17,8 @@ pub(super) enum Form {
     Binary,
     Pem,
     Hexadecimal,
+    /// In BER's indefinite lengths, given definite ones.
+    Ber,
 }
 
 impl Form {
@@ -24,6 +27,7 @@ impl Form {
             Self::Binary => "binary",
             Self::Pem => "pem",
             Self::Hexadecimal => "hexadecimal",
+            Self::Ber => "ber",
         }
     }
 }
@@ -47,7 +51,7 @@ pub(super) fn read(path: &Path) -> Result<Vec<Input>, Failure> {
     };
     read.map_err(|error| Failure::file(path, &error))?;
     if bytes.len() as u64 > MAX_LENGTH {
-        let error = std::io::Error::other("longer than 32 MiB");
+        let error = std::io::Error::other("longer than 256 MiB");
         return Err(Failure::file(path, &error));
     }
     Ok(unwrap(&path.display().to_string(), bytes))
@@ -71,6 +75,9 @@ fn unwrap(name: &str, bytes: Vec<u8>) -> Vec<Input> {
         {
             return vec![Input { name: name.into(), form: Form::Hexadecimal, bytes }];
         }
+    }
+    if let (&[0x30, 0x80, ..], Ok(definite)) = (&bytes[..], definite_lengths("file", &bytes)) {
+        return vec![Input { name: name.into(), form: Form::Ber, bytes: definite.into_owned() }];
     }
     vec![Input { name: name.into(), form: Form::Binary, bytes }]
 }

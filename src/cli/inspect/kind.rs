@@ -7,6 +7,7 @@ use crate::cvc::{AUTHENTICATION, CERTIFICATE};
 use crate::document::{Mrz, QrText};
 use crate::lds::{DgNumber, Element, SignedData, tag};
 use crate::terminal::terminal_authentication::decode_ef_cvca;
+use crate::trust::{DEFECT_LIST, DEVIATION_LIST, ldif};
 
 /// The kinds of files that are known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,6 +20,9 @@ pub(super) enum Kind {
     CardSecurity,
     DataGroup(DgNumber),
     MasterList,
+    DeviationList,
+    DefectList,
+    Ldif,
     SignedData,
     LdsSecurityObject,
     Certificate,
@@ -52,6 +56,9 @@ impl Kind {
             Self::SecurityInfos => "security_infos",
             Self::CardSecurity => "ef_card_security",
             Self::MasterList => "master_list",
+            Self::DeviationList => "deviation_list",
+            Self::DefectList => "defect_list",
+            Self::Ldif => "ldif",
             Self::SignedData => "cms_signed_data",
             Self::LdsSecurityObject => "lds_security_object",
             Self::Certificate => "certificate",
@@ -80,6 +87,9 @@ impl Kind {
         }
         if bytes.starts_with(b"FAC\0") {
             return Self::FaceRecord;
+        }
+        if ldif::is_ldif(bytes) {
+            return Self::Ldif;
         }
         if let Some(kind) = std::str::from_utf8(bytes).ok().and_then(of_text) {
             return kind;
@@ -164,6 +174,8 @@ fn of_content_info(sequence: &Tlv<'_>) -> Kind {
     let Ok(signed) = SignedData::decode("CMS", sequence.raw) else { return Kind::SignedData };
     match signed.content_type {
         crate::lds::MASTER_LIST => Kind::MasterList,
+        DEVIATION_LIST => Kind::DeviationList,
+        DEFECT_LIST => Kind::DefectList,
         crate::lds::SECURITY_OBJECT => Kind::CardSecurity,
         _ => Kind::SignedData,
     }
@@ -219,6 +231,7 @@ mod tests {
             ("bsi-tr03105-5/DG14_sk.pkcs8", "private_key"),
             ("roots/de-csca07.cer", "certificate"),
             ("masterlist-nl-2026-07-22.ml", "master_list"),
+            ("masterlist-de-2026-05-28.ml", "master_list"),
             ("cvc/dv_cert_19.cvcert", "cv_certificate"),
             ("specimen/portrait.jpg", "image_jpg"),
             ("specimen/portrait.jp2", "image_jp2"),

@@ -6,11 +6,11 @@ use cancuoc_primitives::hash::HashAlgorithm;
 use const_oid::ObjectIdentifier;
 use serde_json::{Value, json};
 
-use super::Failure;
 use super::certificate::{
     certificate, hexadecimal, name, oid_name, public_key, signature_algorithm,
 };
 use super::describe::security_infos;
+use super::{Failure, lists};
 use crate::cli::ExitStatus;
 use crate::error::ErrorCode;
 use crate::lds::sod::{LdsSecurityObject, Sod};
@@ -95,6 +95,14 @@ fn country(parts: &CertificateParts<'_>) -> String {
     let parts = subject.split([',', '+']).map(str::trim);
     let country = parts.filter_map(|part| part.strip_prefix("C=")).next();
     country.map_or_else(|| "??".to_owned(), str::to_uppercase)
+}
+
+/// A deviation list or defect list.
+pub(super) fn defects(bytes: &[u8]) -> Result<Value, Failure> {
+    let signed = SignedData::decode("CMS SignedData", bytes).map_err(|e| bad(&e))?;
+    let mut value = lists::defects(&signed)?;
+    extend(&mut value, signed_data(&signed));
+    Ok(value)
 }
 
 pub(super) fn other(bytes: &[u8]) -> Result<Value, Failure> {

@@ -2,16 +2,18 @@
 //! data groups at hand. Integrity alone: nothing here decides whom to trust.
 
 use cancuoc_primitives::hash::HashAlgorithm;
+use const_oid::ObjectIdentifier;
 use serde_json::{Value, json};
 
 use super::certificate::SignedParts;
 use super::kind::Kind;
-use super::{Subject, cv};
+use super::{Subject, cv, lists};
 use crate::error::ErrorCode;
 use crate::lds::sod::{LDS_SECURITY_OBJECT_TYPES, Sod};
 use crate::lds::{
     CertificateParts, MASTER_LIST, PublicKey, SECURITY_OBJECT, SignatureAlgorithm, SignedData,
 };
+use crate::trust::{DEFECT_LIST, DEVIATION_LIST};
 
 /// How a check came out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,7 +75,10 @@ pub(super) fn verify(subject: &Subject, all: &[Subject]) -> Vec<Check> {
         Kind::Crl => vec![crl(&subject.bytes, all)],
         Kind::Sod => sod(&subject.bytes, all),
         Kind::CardSecurity => signed_data(subject, &[SECURITY_OBJECT], all),
-        Kind::MasterList => signed_data(subject, &[MASTER_LIST], all),
+        Kind::MasterList => list(subject, MASTER_LIST, all),
+        Kind::DeviationList => list(subject, DEVIATION_LIST, all),
+        Kind::DefectList => list(subject, DEFECT_LIST, all),
+        Kind::Ldif => lists::verify(subject, all),
         Kind::CvCertificate | Kind::CvRequest | Kind::CvAuthenticatedRequest => {
             cv::verify(subject, all)
         }
@@ -153,11 +158,14 @@ fn sod(bytes: &[u8], all: &[Subject]) -> Vec<Check> {
     checks
 }
 
-fn signed_data(
-    subject: &Subject,
-    types: &[const_oid::ObjectIdentifier],
-    all: &[Subject],
-) -> Vec<Check> {
+/// What any signed data must hold, then whether a verifier would take the list.
+fn list(subject: &Subject, content_type: ObjectIdentifier, all: &[Subject]) -> Vec<Check> {
+    let mut checks = signed_data(subject, &[content_type], all);
+    checks.extend(lists::verify(subject, all));
+    checks
+}
+
+fn signed_data(subject: &Subject, types: &[ObjectIdentifier], all: &[Subject]) -> Vec<Check> {
     match SignedData::decode("CMS SignedData", &subject.bytes) {
         Ok(signed) => signature(&signed, types, all),
         Err(error) => vec![Check::failed("pa.sod_structure", &error)],
@@ -165,11 +173,7 @@ fn signed_data(
 }
 
 /// Structure and signature by the certificate inside, and that certificate by its issuer.
-fn signature(
-    signed: &SignedData,
-    types: &[const_oid::ObjectIdentifier],
-    all: &[Subject],
-) -> Vec<Check> {
+fn signature(signed: &SignedData, types: &[ObjectIdentifier], all: &[Subject]) -> Vec<Check> {
     const ID: &str = "pa.sod_signature";
     let signer = match signed.checked_signer(types) {
         Ok(signer) => signer,
