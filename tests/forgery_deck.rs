@@ -1,5 +1,6 @@
 //! The whole forgery deck in-process: every card gets exactly the verdict and the failing checks that
-//! its entry says, and nothing else fails; every good card is genuine.
+//! its entry says, and nothing else fails; every good card is genuine; and the evidence that is kept
+//! of each gives the same again.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,7 +16,11 @@ use cancuoc::terminal::pace::PaceFilter;
 use cancuoc::terminal::{AccessPlan, AccessPolicy, ReadOptions, read_chip};
 use cancuoc::transport::time_limit::{TimeLimited, TimeLimits};
 use cancuoc::trust::TrustStore;
-use cancuoc::verify::{self, Check, ChipEvidence, DocumentFiles, Inspection, Policy, inspect};
+use cancuoc::verify::evidence::signature::EvidenceFile;
+use cancuoc::verify::evidence::{InspectionRecord, ReplayOptions, replay};
+use cancuoc::verify::{
+    self, Check, ChipEvidence, DocumentFiles, Inspection, Policy, Report, SignerCache, inspect,
+};
 
 fn random() -> rand_core::UnwrapErr<getrandom::SysRng> {
     rand_core::UnwrapErr(getrandom::SysRng)
@@ -89,14 +94,32 @@ fn verify(deck: &Deck, entry: &Entry, trust: &TrustStore) -> Result {
     let inspection = Inspection { trust, now, expected: &expected, policy: &policy };
     let (files, chip) = (DocumentFiles::of_reading(&reading), ChipEvidence::of_reading(&reading));
     let report = inspect(&files, &chip, &inspection);
+    let found = result(&report);
+    let record = InspectionRecord::new(&files, &chip, &inspection, &report);
+    assert_eq!(replayed(&record, trust), found, "{}: its evidence", entry.name);
+    found
+}
+
+fn result(report: &Report) -> Result {
     let outcome = |check: &Check| {
         if check.is_warning() { "warning" } else { check.status_name() }
     };
-    let checks = report.checks.iter().filter(|check| outcome(check) != "passed");
+    // Those about an evidence file itself are not about the card.
+    let checks = report.checks.iter().filter(|check| !check.id.as_str().starts_with("evidence."));
+    let checks = checks.filter(|check| outcome(check) != "passed");
+    let found = |c: &Check| (c.id.as_str().to_owned(), outcome(c), c.code.to_owned());
     Result {
         verdict: Ok(report.verdict().as_str().to_owned()),
-        checks: checks.map(|c| (c.id.as_str().to_owned(), outcome(c), c.code.to_owned())).collect(),
+        checks: checks.map(found).collect(),
     }
+}
+
+/// What the evidence gives, written down and read again.
+fn replayed(record: &InspectionRecord, trust: &TrustStore) -> Result {
+    let line = record.encode().unwrap();
+    let file = EvidenceFile::decode(&line).unwrap();
+    let options = ReplayOptions { now: None, policy: None, known_signers: &[], passive: false };
+    result(&replay(&file, &options, &SignerCache::new(trust)).report)
 }
 
 /// What differs from the entry; nothing where all is as it must be.

@@ -62,7 +62,7 @@ fn of_each_row_a_card_and_its_twin_are_what_the_list_says() {
 
     let mut rows = BTreeSet::new();
     let first: Vec<&Value> = bad.filter(|entry| rows.insert(entry["row"].to_string())).collect();
-    assert!(first.len() >= 44, "{} rows", first.len());
+    assert!(first.len() >= 45, "{} rows", first.len());
     let twins: BTreeSet<String> = first.iter().map(|entry| entry["twin"].to_string()).collect();
     let twins = entries.iter().filter(|entry| twins.contains(&entry["name"].to_string()));
     let played = first.iter().copied().chain(twins);

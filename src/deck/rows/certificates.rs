@@ -1,4 +1,4 @@
-//! N01 to N10: the document signer, who issued its certificate, and what the verifier trusts.
+//! N01 to N08 and N10: the document signer, who issued its certificate, and what the verifier trusts.
 
 use cancuoc_primitives::curve::{Curve, Point, SecretScalar};
 use cancuoc_primitives::hash::HashAlgorithm;
@@ -271,7 +271,7 @@ pub(super) const ENTRIES: &[Entry] = &[
 ];
 
 /// A CA that calls itself as the issuer does.
-fn namesake(workshop: &Workshop) -> Result<CountrySigner, DeckError> {
+pub(super) fn namesake(workshop: &Workshop) -> Result<CountrySigner, DeckError> {
     let key = workshop.ec_key()?;
     let named = ParameterForm::Named;
     workshop.with_random(|r| CountrySigner::with_key("VN", "Specimen CSCA", key, named, r))

@@ -107,6 +107,11 @@ pub(super) const ENTRIES: &[Entry] = &[
     Entry::forged("N33-infinity", &[failed(CA, "public_key_point_invalid")], |w| {
         with_chip_point(w, |point| *point = vec![0])
     }),
+    Entry::forged("N33-other-curve", &[failed(CA, "public_key_point_invalid")], |w| {
+        // A point of another curve than the parameters beside it, on which it would be a key.
+        let other = crate::deck::workshop::point(&w.signer.key);
+        with_chip_point(w, |point| *point = other)
+    }),
     Entry::forged("N33-generator", &[failed(CA, "chip_authentication_failed")], |w| {
         // The private key is one: everybody has it.
         let parameters = w.card().image.chip_authentication[0].key.domain_parameters();

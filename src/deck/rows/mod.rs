@@ -6,6 +6,7 @@ mod certificates;
 mod chip;
 mod fields;
 mod images;
+mod lists;
 mod object;
 mod parsing;
 mod rsa;
@@ -23,6 +24,7 @@ pub(super) fn all() -> Vec<&'static Entry> {
     let lists = [
         PLAIN,
         certificates::ENTRIES,
+        lists::ENTRIES,
         object::ENTRIES,
         rsa::ENTRIES,
         binding::ENTRIES,
