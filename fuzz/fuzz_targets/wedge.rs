@@ -32,7 +32,7 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
             '\u{2}' => Event::CardRemoved(reader()),
             '\u{3}' => Event::ReaderGone(reader()),
             '\u{4}' => Event::Finished { job: started, outcome: Outcome::Failed(trouble) },
-            '\u{5}' => Event::Consent { agreed: true },
+            '\u{5}' => Event::Consent { agreed: true, card: None },
             '\u{6}' => Event::Clear,
             other => Event::Character(other),
         };
