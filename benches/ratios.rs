@@ -3,7 +3,7 @@
 //! `cargo bench` prints them; `scripts/bench` starts the PC/SC daemon for those that need it.
 //! `cargo bench -- foreign` measures whatever card lies in the virtual reader, `cargo bench -- access`
 //! PACE and Chip Authentication alone, `cargo bench -- tap` an inspection over a modelled link alone,
-//! `cargo bench -- replay` the replay of many evidence files alone.
+//! `cargo bench -- replay` the replay of many evidence files alone, `cargo bench -- trust` a trust folder.
 #![allow(clippy::unwrap_used)] // a measurement that cannot be made has nothing to report
 #![allow(missing_docs)]
 
@@ -13,6 +13,8 @@ mod access;
 mod replay;
 #[path = "ratios/tap.rs"]
 mod tap;
+#[path = "ratios/trust.rs"]
+mod trust;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -233,6 +235,9 @@ fn main() {
     if !std::env::args().any(|a| a == "--bench") {
         return;
     }
+    if std::env::args().any(|a| a == "trust") {
+        return trust::measure(tempfile::tempdir().unwrap().path());
+    }
     if std::env::args().any(|a| a == "replay") {
         return replay::measure(tempfile::tempdir().unwrap().path());
     }
@@ -246,6 +251,7 @@ fn main() {
     access::measure(folder.path());
     tap::measure(folder.path());
     replay::measure(tempfile::tempdir().unwrap().path());
+    trust::measure(tempfile::tempdir().unwrap().path());
     whole_read(folder.path());
     std::thread::sleep(Duration::from_secs(2));
     pcsc_rates(folder.path());
