@@ -15,6 +15,7 @@ mod domain_parameters;
 mod error;
 mod file;
 mod name;
+mod pem;
 mod public_key;
 mod security_infos;
 mod signature;
@@ -39,6 +40,7 @@ pub use domain_parameters::{decode_domain_parameters, encode_domain_parameters};
 pub use error::LdsError;
 pub use file::{DgNumber, FileId, ShortFileId};
 pub use name::{comparable_name, country_of_name, name_text};
+pub use pem::pem_blocks;
 pub use public_key::{ParameterForm, PublicKey, PublicKeyError};
 pub use security_infos::{
     ChipAuthenticationInfo, ChipAuthenticationPublicKeyInfo, KeyAgreement, Mapping,

@@ -4,7 +4,7 @@ use super::known_defect::{
     DEFECT_LIST, DEVIATION_LIST, KnownDefect, decode_defect_list, decode_deviation_list,
 };
 use super::{Crl, SignedList, TrustError, ldif};
-use crate::lds::{CertificateParts, MASTER_LIST, decode_master_list};
+use crate::lds::{CertificateParts, MASTER_LIST, decode_master_list, pem_blocks};
 
 /// Most PEM blocks of a file.
 const MAX_BLOCKS: usize = 10_000;
@@ -74,8 +74,10 @@ pub fn contents(bytes: &[u8]) -> Result<Vec<Object>, TrustError> {
     }
     if let Some(text) = std::str::from_utf8(bytes).ok().filter(|text| text.contains("-----BEGIN "))
     {
-        let objects: Vec<Object> =
-            pem_blocks(text).iter().map(|der| object(der, true)).collect::<Result<_, _>>()?;
+        let objects: Vec<Object> = pem_blocks(text, MAX_BLOCKS)
+            .iter()
+            .map(|der| object(der, true))
+            .collect::<Result<_, _>>()?;
         return some(objects);
     }
     Ok(vec![object(bytes, true)?])
@@ -83,18 +85,6 @@ pub fn contents(bytes: &[u8]) -> Result<Vec<Object>, TrustError> {
 
 fn some(objects: Vec<Object>) -> Result<Vec<Object>, TrustError> {
     if objects.is_empty() { Err(TrustError::Unknown) } else { Ok(objects) }
-}
-
-/// The contents of the PEM blocks in a text, whatever their labels.
-fn pem_blocks(text: &str) -> Vec<Vec<u8>> {
-    let mut blocks = Vec::new();
-    for rest in text.split("-----BEGIN ").skip(1).take(MAX_BLOCKS) {
-        let Some((block, after)) = rest.split_once("-----END ") else { continue };
-        let end = after.split("-----").next().unwrap_or_default();
-        let block = format!("-----BEGIN {block}-----END {end}-----\n");
-        blocks.extend(der::pem::decode_vec(block.as_bytes()).ok().map(|(_, bytes)| bytes));
-    }
-    blocks
 }
 
 fn object(bytes: &[u8], alone: bool) -> Result<Object, TrustError> {

@@ -4,7 +4,7 @@ use std::io::Read;
 use std::path::Path;
 
 use super::Failure;
-use crate::lds::definite_lengths;
+use crate::lds::{definite_lengths, pem_blocks};
 
 /// The largest file that is read: the whole directory of ICAO has some 80 MB.
 const MAX_LENGTH: u64 = 256 << 20;
@@ -59,7 +59,7 @@ pub(super) fn read(path: &Path) -> Result<Vec<Input>, Failure> {
 
 fn unwrap(name: &str, bytes: Vec<u8>) -> Vec<Input> {
     if let Some(text) = std::str::from_utf8(&bytes).ok().map(str::trim) {
-        let blocks = pem_blocks(text);
+        let blocks = pem_blocks(text, MAX_BLOCKS);
         if let [block] = &blocks[..] {
             return vec![Input { name: name.into(), form: Form::Pem, bytes: block.clone() }];
         }
@@ -80,18 +80,6 @@ fn unwrap(name: &str, bytes: Vec<u8>) -> Vec<Input> {
         return vec![Input { name: name.into(), form: Form::Ber, bytes: definite.into_owned() }];
     }
     vec![Input { name: name.into(), form: Form::Binary, bytes }]
-}
-
-/// The contents of the PEM blocks in a text.
-fn pem_blocks(text: &str) -> Vec<Vec<u8>> {
-    let mut blocks = Vec::new();
-    for rest in text.split("-----BEGIN ").skip(1).take(MAX_BLOCKS) {
-        let Some((block, after)) = rest.split_once("-----END ") else { continue };
-        let end = after.split("-----").next().unwrap_or_default();
-        let block = format!("-----BEGIN {block}-----END {end}-----\n");
-        blocks.extend(der::pem::decode_vec(block.as_bytes()).ok().map(|(_, bytes)| bytes));
-    }
-    blocks
 }
 
 #[cfg(test)]
