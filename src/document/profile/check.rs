@@ -57,6 +57,7 @@ impl CardProfile {
         self.check_data_groups()?;
         self.check_files()?;
         self.check_dg13()?;
+        self.check_integrated_documents()?;
         require(self.qr.fields.len() <= 64, "qr.fields", "at most 64")?;
         require(
             self.access.bac || !self.access.pace.is_empty(),

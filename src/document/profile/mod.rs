@@ -6,6 +6,7 @@
 
 mod builtin;
 mod check;
+mod integrated_documents;
 pub(crate) mod notation;
 mod protocols;
 
@@ -17,6 +18,7 @@ use super::access::{AccessError, Can, DocumentNumber, PersonalNumber};
 use super::dg13::Dg13Layout;
 use crate::error::ErrorCode;
 
+pub use integrated_documents::{DocumentKind, IntegratedDocumentsProfile};
 pub use protocols::{
     AccessProfile, ActiveAuthenticationProfile, ChipAuthenticationProfile, DomainParameterProfile,
     KeyUse, PaceProfile,
@@ -92,6 +94,8 @@ pub struct CardProfile {
     pub chip_authentication: Vec<ChipAuthenticationProfile>,
     /// Active Authentication; left out when the card has none.
     pub active_authentication: Option<ActiveAuthenticationProfile>,
+    /// The application for integrated documents; left out when the card has none.
+    pub integrated_documents: Option<IntegratedDocumentsProfile>,
     /// Every file the card may have.
     pub files: Vec<FileProfile>,
     /// Numbering of DG13.

@@ -124,6 +124,35 @@ fn refuses_protocols_and_keys_that_do_not_fit_each_other() {
 }
 
 #[test]
+fn names_the_kinds_of_integrated_documents() {
+    let profile = CardProfile::can_cuoc_2024().integrated_documents.as_ref().unwrap();
+    assert_eq!(profile.kind_name(3), Some("driving_licence"));
+    assert_eq!(profile.kind_number("health_insurance"), Some(1));
+    assert_eq!(CardProfile::can_cuoc_2021().integrated_documents, None);
+}
+
+#[test]
+fn refuses_integrated_documents_that_no_card_can_hold() {
+    let own = |change: &str| {
+        let source = format!(
+            "extends = \"can-cuoc-2024\"\nname = \"own\"\n[integrated_documents]\n{change}\n"
+        );
+        CardProfile::from_toml(&source).map(drop)
+    };
+    assert_eq!(own("kinds = [{ number = 28, name = \"last\" }]"), Ok(()));
+    for change in [
+        "kinds = [{ number = 0, name = \"none\" }]",
+        "kinds = [{ number = 29, name = \"beyond\" }]",
+        "kinds = [{ number = 1, name = \"Upper\" }]",
+        "kinds = [{ number = 1, name = \"a\" }, { number = 1, name = \"b\" }]",
+        "kinds = [{ number = 1, name = \"a\" }, { number = 2, name = \"a\" }]",
+        "aid = \"F0636163\"",
+    ] {
+        assert!(matches!(own(change), Err(ProfileError::Invalid { .. })), "{change}");
+    }
+}
+
+#[test]
 fn knows_the_tag_list_order_of_the_card() {
     assert_eq!(CardProfile::can_cuoc_2021().lds.data_groups, [1, 2, 3, 13, 15, 14]);
 }
