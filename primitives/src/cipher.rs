@@ -175,6 +175,22 @@ pub fn encrypt_block(
     }
 }
 
+/// Encrypts whole blocks one by one, without chaining: what diversification of keys and key
+/// transport under SCP02 ask for, and nothing else should.
+///
+/// # Errors
+/// [`CipherError`] when a length does not fit.
+pub fn ecb_encrypt(cipher: BlockCipher, key: &[u8], data: &[u8]) -> Result<Vec<u8>, CipherError> {
+    if !data.len().is_multiple_of(cipher.block_len()) {
+        return Err(CipherError::DataLength(data.len()));
+    }
+    let mut out = Vec::with_capacity(data.len());
+    for block in data.chunks(cipher.block_len()) {
+        out.extend(encrypt_block(cipher, key, block)?);
+    }
+    Ok(out)
+}
+
 /// AES-CMAC, all 16 bytes (NIST SP 800-38B).
 ///
 /// # Errors
@@ -200,12 +216,25 @@ pub fn cmac(cipher: BlockCipher, key: &[u8], data: &[u8]) -> Result<[u8; 16], Ci
 /// # Errors
 /// [`CipherError::KeyLength`] unless the key has 16 bytes.
 pub fn retail_mac(key: &[u8], data: &[u8]) -> Result<[u8; 8], CipherError> {
+    retail_mac_chained(key, &[0; 8], data)
+}
+
+/// [`retail_mac`] with an initial chaining value: what a MAC over several commands goes on from.
+///
+/// # Errors
+/// [`CipherError::KeyLength`] unless the key has 16 bytes.
+pub fn retail_mac_chained(key: &[u8], icv: &[u8; 8], data: &[u8]) -> Result<[u8; 8], CipherError> {
     use retail_mac::{KeyInit, Mac};
     let wrong = CipherError::KeyLength(key.len());
     let mut mac = retail_mac::RetailMac::<des::Des>::new_from_slice(key).map_err(|_| wrong)?;
     // The crate pads with zeros only (method 1); the padding of method 2 makes whole blocks, to
     // which it adds nothing.
-    mac.update(&pad(data, 8));
+    let mut padded = pad(data, 8);
+    // In CBC mode a chaining value is what the first block is added to.
+    for (byte, chained) in padded.iter_mut().zip(icv) {
+        *byte ^= chained;
+    }
+    mac.update(&padded);
     <[u8; 8]>::try_from(mac.finalize().into_bytes().as_slice()).map_err(|_| wrong)
 }
 
