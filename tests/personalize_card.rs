@@ -6,7 +6,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use cancuoc::document::{Can, MrzKey};
-use cancuoc::globalplatform::command::{CardLifeCycle, put_key_set};
+use cancuoc::globalplatform::command::CardLifeCycle;
 use cancuoc::globalplatform::link::Link;
 use cancuoc::globalplatform::personalize::{
     PersonalizeError, Progress, Report, Settings, personalize,
@@ -135,7 +135,7 @@ fn write(
     keys: &KeySet,
     level: Option<SecurityLevel>,
 ) -> Result<Report, PersonalizeError> {
-    let settings = Settings { keys, level, max_data: None };
+    let settings = Settings { level, ..Settings::new(keys) };
     let mut for_inspection = random();
     let mut inspection = TerminalInspection::new(&mut for_inspection);
     let mut silent = |_: Progress| {};
@@ -244,7 +244,7 @@ fn works_with_every_option_and_level_of_scp03_and_key_length() {
         let mut card = SoftCard::in_memory(&blank).unwrap();
         let report = write(&mut card, &image(&small), &keys, None)
             .unwrap_or_else(|error| panic!("i={options:02X}, {length} bytes: {error}"));
-        assert_eq!(report.scp03_options, options);
+        assert_eq!(report.protocol.options, options);
     }
     for level in [SecurityLevel::C_DECRYPTION, SecurityLevel::C_DECRYPTION_R_MAC] {
         let report = write(&mut blank(), &image(&small), &test_keys(), Some(level)).unwrap();
@@ -314,18 +314,41 @@ fn takes_up_a_card_that_was_activated_with_other_chip_keys() {
 }
 
 #[test]
-fn replaces_the_keys_of_the_card() {
+fn sends_little_more_than_what_goes_onto_the_card() {
+    let image = image(&Wanted::default());
+    // Two private keys, the key of the MRZ, the CAN.
+    let payload = image.total_bytes() + 32 + 32 + 20 + 6;
+    for (reader_takes, bound) in [(65_544, 1.08), (261, 1.2)] {
+        let card = Rc::new(RefCell::new(blank()));
+        let level = Some(SecurityLevel::C_DECRYPTION);
+        let report = write(&mut reader(&card, reader_takes), &image, &test_keys(), level).unwrap();
+        // All that the host sent from power on to lock; reading back writes nothing.
+        let ratio = report.traffic.sent as f64 / payload as f64;
+        assert!(ratio <= bound, "{ratio:.3} with commands of {reader_takes} bytes");
+        println!("{reader_takes}: {ratio:.4}");
+    }
+}
+
+#[test]
+fn replaces_the_keys_of_the_card_before_it_writes() {
     let mut card = blank();
     let new = KeySet::new(0x31, &[1; 32], &[2; 32], &[3; 32]).unwrap();
+    let image = image(&Wanted { portrait: 600, ..Wanted::default() });
+    let transport_keys = test_keys();
+    let settings = Settings { new_keys: Some(&new), ..Settings::new(&transport_keys) };
+    let mut for_inspection = random();
+    let mut inspection = TerminalInspection::new(&mut for_inspection);
+    let mut silent = |_: Progress| {};
+    let report =
+        personalize(&mut card, &image, &settings, &mut random(), &mut inspection, &mut silent);
+    let report = report.unwrap();
+    assert!(report.keys_changed);
+    assert_eq!(report.key_version, 0x31);
     let mut link = Link::new(&mut card);
     session::select_issuer_domain(&mut link).unwrap();
-    session::authenticate(&mut link, &test_keys(), None, &mut random()).unwrap();
-    let (command, confirmation) = put_key_set(0x30, &new, &test_keys().data_encryption).unwrap();
-    let answer = link.secure_ok("PUT KEY", &command).unwrap();
-    assert_eq!(answer.data, confirmation);
-    link.reset().unwrap();
-    session::select_issuer_domain(&mut link).unwrap();
-    session::authenticate(&mut link, &new, None, &mut random()).unwrap();
+    let held =
+        session::authenticate_with_any(&mut link, &[&transport_keys, &new], None, &mut random());
+    assert_eq!(held.unwrap(), 1);
 }
 
 #[test]

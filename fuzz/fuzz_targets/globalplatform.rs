@@ -3,11 +3,12 @@
 
 use cancuoc::globalplatform::card_data::{CardRecognitionData, Cplc, KeyInformation};
 use cancuoc::globalplatform::limits::announces_extended_length;
-use cancuoc::globalplatform::scp03::CardAnswer;
+use cancuoc::globalplatform::{scp02, scp03};
 use cancuoc::globalplatform::status::RegistryEntry;
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| {
-    let _ = CardAnswer::parse(data);
+    let _ = scp02::CardAnswer::parse(data);
+    let _ = scp03::CardAnswer::parse(data);
     let _ = Cplc::parse(data);
     let _ = CardRecognitionData::parse(data);
     let _ = KeyInformation::parse(data);

@@ -121,7 +121,7 @@ pub(super) fn write_card(
     random: &mut dyn CryptoRng,
 ) -> Result<Report, Failure> {
     let keys = KeySet::test_keys().map_err(|e| Failure::from_error(ExitStatus::Defect, &e))?;
-    let settings = Settings { keys: &keys, level: None, max_data: None };
+    let settings = Settings::new(&keys);
     personalize(card, image, &settings, random, inspection, &mut |_| {})
         .map_err(|e| Failure::from_error(ExitStatus::Refused, &e))
 }

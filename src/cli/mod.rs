@@ -3,6 +3,7 @@
 //! Commands return a [`Failure`] and never print an error or exit on their own.
 
 mod access;
+mod attempts;
 mod card;
 mod card_keys;
 mod checkpoint;

@@ -8,12 +8,18 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde_json::json;
 
+use super::attempts::Attempt;
 use super::card_keys::CardKeys;
 use super::finding::{self, RecordFolder};
-use super::{Context, ExitStatus, Failure, output, reader, secret};
+use super::{Context, ExitStatus, Failure, gp, output, reader, secret};
 use crate::error::ErrorCode;
 use crate::globalplatform::GlobalPlatformError;
-use crate::globalplatform::personalize::{PersonalizeError, ReadBackError, Settings, personalize};
+use crate::globalplatform::link::Link;
+use crate::globalplatform::perso::{MAX_LENGTH as PERSO_PROFILE_LENGTH, PersoError, PersoProfile};
+use crate::globalplatform::personalize::{
+    Observer, PersonalizeError, Progress, ReadBackError, Settings, personalize,
+    personalize_by_commands,
+};
 use crate::globalplatform::read_back::TerminalInspection;
 use crate::issue::record::{MAX_LENGTH, schema::schema};
 use crate::issue::{
@@ -28,7 +34,8 @@ use report::{Outcome, Steps};
     cancuoc personalize --check --record holder.json          all that is wrong with a record\n  \
     cancuoc personalize --schema > record.schema.json         the schema that editors know\n  \
     cancuoc --reader card:blank.card personalize --record holder.json --issuer pki/\n  \
-    cancuoc personalize --record holder.json --issuer pki/ --card-keys file:keys.txt")]
+    cancuoc personalize --record holder.json --issuer pki/ --card-keys file:keys.txt\n  \
+    cancuoc personalize --record holder.json --issuer pki/ --perso-profile file-commands")]
 pub(super) struct Arguments {
     /// The record: a JSON document, - for standard input.
     #[arg(long, value_name = "REC", required_unless_present = "schema")]
@@ -41,6 +48,9 @@ pub(super) struct Arguments {
     issuer_password: String,
     #[command(flatten)]
     keys: CardKeys,
+    /// How the card's applet is personalised: dgi, file-commands, or a TOML file.
+    #[arg(long, value_name = "PROFILE", default_value = "dgi")]
+    perso_profile: String,
     /// Only say what is wrong with the record; write nothing.
     #[arg(long)]
     check: bool,
@@ -86,12 +96,22 @@ fn write_card(
             "--record - and --issuer-password - cannot share standard input",
         ));
     }
-    let keys = arguments.keys.required(context)?;
+    let profile = perso_profile(&arguments.perso_profile)?;
+    if profile.has_commands() {
+        return write_by_commands(context, arguments, record, folder, &profile);
+    }
+    arguments.keys.required(context)?;
     let mut steps = Steps::new(context);
     let image = make_image(context, arguments, record, folder)?;
     steps.prepared();
     let mut card = reader::open(context)?;
-    let settings = Settings { keys: &keys, level: None, max_data: None };
+    let (keys, attempt) = {
+        let mut link = Link::new(&mut *card);
+        let identity = gp::open::identify(&mut link)?;
+        let keys = gp::open::card_keys(context, &arguments.keys, &mut link, &identity)?;
+        (keys, Attempt::begin(context, &arguments.keys, &identity)?)
+    };
+    let settings = Settings::new(&keys);
     let mut random = rand_core::UnwrapErr(getrandom::SysRng);
     let mut for_inspection = rand_core::UnwrapErr(getrandom::SysRng);
     let mut inspection = TerminalInspection::new(&mut for_inspection);
@@ -100,12 +120,74 @@ fn write_card(
             steps.progress(progress);
         });
     let times = steps.finish();
+    attempt.end(result.as_ref().err())?;
     let report = result.map_err(|error| personalize_failure(&error))?;
     let outcome = Outcome { record, image: &image, report: &report, times: &times };
     if context.json {
         output::json(&outcome.to_json())?
     } else {
         outcome.print(context)?
+    }
+    Ok(ExitStatus::Done)
+}
+
+/// A built-in perso profile, or one from a file.
+fn perso_profile(name: &str) -> Result<PersoProfile, Failure> {
+    let bad = |error: PersoError| Failure::from_error(ExitStatus::BadInput, &error);
+    if PersoProfile::NAMES.contains(&name) {
+        return PersoProfile::builtin(name).map_err(bad);
+    }
+    let path = Path::new(name);
+    let mut text = String::new();
+    // One byte more than allowed tells a file that is too large.
+    let limit = PERSO_PROFILE_LENGTH as u64 + 1;
+    std::fs::File::open(path)
+        .and_then(|file| file.take(limit).read_to_string(&mut text))
+        .map_err(|error| Failure::file(path, &error))?;
+    PersoProfile::parse(&text).map_err(bad)
+}
+
+/// Follows a run by commands.
+struct Shown<'a>(&'a mut Steps);
+
+impl Observer for Shown<'_> {
+    fn progress(&mut self, progress: Progress) {
+        self.0.progress(progress);
+    }
+}
+
+/// An applet that takes commands of its own: no keys of an issuer domain, no secure channel.
+fn write_by_commands(
+    context: &Context,
+    arguments: &Arguments,
+    record: &Record,
+    folder: &Path,
+    profile: &PersoProfile,
+) -> Result<ExitStatus, Failure> {
+    let mut steps = Steps::new(context);
+    let image = make_image(context, arguments, record, folder)?;
+    steps.prepared();
+    let mut card = reader::open(context)?;
+    let mut for_inspection = rand_core::UnwrapErr(getrandom::SysRng);
+    let mut inspection = TerminalInspection::new(&mut for_inspection);
+    let mut shown = Shown(&mut steps);
+    let result = personalize_by_commands(&mut *card, &image, profile, &mut inspection, &mut shown);
+    steps.finish();
+    let report = result.map_err(|error| personalize_failure(&error))?;
+    let Some(report) = report else { return Err(Failure::usage("--perso-profile")) };
+    if context.json {
+        output::json(&json!({
+            "schema": "cancuoc.personalize-commands/1",
+            "perso_profile": profile.name,
+            "commands": report.commands,
+            "files": { "count": image.files.len(), "bytes": report.file_bytes },
+            "sent_bytes": report.traffic.sent,
+            "read_back": { "files": report.read_back.files, "bytes": report.read_back.bytes },
+        }))?;
+    } else {
+        let (files, commands) = (image.files.len().to_string(), report.commands.to_string());
+        let values = [("files", &files[..]), ("commands", &commands), ("name", &profile.name)];
+        output::line(&context.text("personalize.by_commands", &values))?;
     }
     Ok(ExitStatus::Done)
 }
@@ -155,12 +237,13 @@ fn personalize_failure(error: &PersonalizeError) -> Failure {
     let exit = match error {
         PersonalizeError::GlobalPlatform(error) => return card_failure(error),
         PersonalizeError::ReadBack(error) => return read_back_failure(error),
-        PersonalizeError::Image(_) => ExitStatus::BadInput,
+        PersonalizeError::Image(_) | PersonalizeError::Perso(_) => ExitStatus::BadInput,
         PersonalizeError::WrongCard { .. }
         | PersonalizeError::AlreadyPersonalised
         | PersonalizeError::AlreadyIssued { .. }
         | PersonalizeError::Locked => ExitStatus::Protected,
         PersonalizeError::NotSecured { .. } => ExitStatus::Refused,
+        PersonalizeError::Stopped { .. } => ExitStatus::Interrupted,
     };
     Failure::from_error(exit, error)
 }

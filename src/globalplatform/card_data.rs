@@ -101,6 +101,13 @@ impl CardRecognitionData {
         Ok(found)
     }
 
+    /// The options of a secure channel protocol, where it is announced.
+    #[must_use]
+    pub fn options(&self, protocol: u8) -> Option<u8> {
+        let channels = self.secure_channels.iter();
+        channels.copied().find(|(found, _)| *found == protocol).map(|(_, options)| options)
+    }
+
     /// `{globalPlatform 4 scp i}` (GPC appendix H.2).
     fn read_secure_channel(&mut self, object: &Tlv<'_>) -> Result<(), TlvError> {
         let mut reader = object.children();

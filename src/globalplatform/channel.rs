@@ -1,107 +1,82 @@
-//! An open SCP03 session: protection of commands, and strict checks of responses
-//! (Amendment D §6.2.4 to §6.2.7).
+//! An open session, whichever protocol it speaks.
 
-use core::fmt;
-
-use cancuoc_primitives::cipher;
-use subtle::ConstantTimeEq;
-use zeroize::Zeroizing;
-
-use super::GlobalPlatformError;
-use super::keys::{Derivation, KeySet, StaticKey};
-use super::scp03::{CardAnswer, SecurityLevel};
+use super::scp02::Scp02Channel;
+use super::scp03::Scp03Channel;
+use super::{GlobalPlatformError, SecurityLevel, StaticKey};
 use crate::apdu::{CommandApdu, ResponseApdu};
 
-/// Bytes of a MAC in S8 mode.
-const MAC: usize = 8;
-/// Bytes of an AES block.
-const BLOCK: usize = 16;
-
-/// The session keys of one session (Amendment D §6.2.1).
-pub(super) struct SessionKeys {
-    encryption: StaticKey,
-    pub(super) mac: StaticKey,
-    response_mac: StaticKey,
+/// Protocol of a secure channel and its options: `SCP03 i=70`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ChannelProtocol {
+    /// Protocol identifier: 2 or 3.
+    pub number: u8,
+    /// The "i" parameter.
+    pub options: u8,
 }
 
-impl SessionKeys {
-    /// Derives the keys; `context` is host challenge and card challenge.
-    pub(super) fn derive(keys: &KeySet, context: &[u8]) -> Result<Self, GlobalPlatformError> {
-        let derive = |key: &StaticKey, constant| {
-            StaticKey::new(&key.derive(constant, context, key.cipher().key_len())?)
-        };
-        Ok(Self {
-            encryption: derive(&keys.encryption, Derivation::SessionEncryption)?,
-            mac: derive(&keys.mac, Derivation::SessionMac)?,
-            response_mac: derive(&keys.mac, Derivation::SessionResponseMac)?,
-        })
-    }
-}
-
-impl fmt::Debug for SessionKeys {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("SessionKeys(***)")
+impl core::fmt::Display for ChannelProtocol {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "SCP{:02X} i={:02X}", self.number, self.options)
     }
 }
 
 /// An open session. After any fault in a response it is closed and protects nothing more.
-pub struct SecureChannel {
-    keys: SessionKeys,
-    level: SecurityLevel,
-    card: CardAnswer,
-    mac_chaining_value: Zeroizing<[u8; 16]>,
-    /// Number of the command, from 1: the initial value of encryption comes from it.
-    counter: u128,
-    closed: bool,
-}
-
-impl fmt::Debug for SecureChannel {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "SecureChannel({:?}, command {}, ***)", self.level, self.counter)
-    }
+#[derive(Debug)]
+pub enum SecureChannel {
+    /// Secure Channel Protocol 02 (GPC appendix E).
+    Scp02(Scp02Channel),
+    /// Secure Channel Protocol 03 (Amendment D).
+    Scp03(Scp03Channel),
 }
 
 impl SecureChannel {
-    pub(super) const fn new(
-        keys: SessionKeys,
-        level: SecurityLevel,
-        card: CardAnswer,
-        mac_chaining_value: Zeroizing<[u8; 16]>,
-    ) -> Self {
-        Self { keys, level, card, mac_chaining_value, counter: 0, closed: false }
+    /// Protocol and options.
+    #[must_use]
+    pub const fn protocol(&self) -> ChannelProtocol {
+        match self {
+            Self::Scp02(channel) => {
+                ChannelProtocol { number: 2, options: channel.options().parameter() }
+            }
+            Self::Scp03(channel) => {
+                ChannelProtocol { number: 3, options: channel.card().options.parameter() }
+            }
+        }
+    }
+
+    /// Version of the key set that the session was opened with.
+    #[must_use]
+    pub const fn key_version(&self) -> u8 {
+        match self {
+            Self::Scp02(channel) => channel.card().key_version,
+            Self::Scp03(channel) => channel.card().key_version,
+        }
     }
 
     /// The protection of this session.
     #[must_use]
     pub const fn level(&self) -> SecurityLevel {
-        self.level
+        match self {
+            Self::Scp02(channel) => channel.level(),
+            Self::Scp03(channel) => channel.level(),
+        }
     }
 
-    /// What the card said of itself when the session was opened.
+    /// The key under which keys and other sensitive data go to the card: the static Key-DEK in
+    /// SCP03, a session key in SCP02.
     #[must_use]
-    pub const fn card(&self) -> &CardAnswer {
-        &self.card
+    pub const fn data_encryption(&self) -> &StaticKey {
+        match self {
+            Self::Scp02(channel) => channel.data_encryption(),
+            Self::Scp03(channel) => channel.data_encryption(),
+        }
     }
 
     /// The most command data that fits when the protected data may have `protected` bytes.
     #[must_use]
     pub const fn room(&self, protected: usize) -> usize {
-        let room = protected.saturating_sub(MAC);
-        if self.level.encrypts_commands() {
-            // Padding takes at least one byte of the last block.
-            (room / BLOCK * BLOCK).saturating_sub(1)
-        } else {
-            room
-        }
-    }
-
-    /// The length of `data` bytes once protected.
-    #[must_use]
-    pub const fn protected_length(&self, data: usize) -> usize {
-        if self.level.encrypts_commands() && data > 0 {
-            (data / BLOCK + 1) * BLOCK + MAC
-        } else {
-            data + MAC
+        match self {
+            Self::Scp02(channel) => channel.room(protected),
+            Self::Scp03(channel) => channel.room(protected),
         }
     }
 
@@ -110,103 +85,20 @@ impl SecureChannel {
     /// # Errors
     /// [`GlobalPlatformError::ChannelClosed`], [`GlobalPlatformError::CommandTooLong`].
     pub fn wrap(&mut self, command: &CommandApdu) -> Result<CommandApdu, GlobalPlatformError> {
-        if self.closed {
-            return Err(GlobalPlatformError::ChannelClosed);
+        match self {
+            Self::Scp02(channel) => channel.wrap(command),
+            Self::Scp03(channel) => channel.wrap(command),
         }
-        let length = self.protected_length(command.data.len());
-        let too_long = GlobalPlatformError::CommandTooLong { length: command.data.len() };
-        let lc = u16::try_from(length).map_err(|_| too_long)?;
-        // Every command of the session counts, with or without data (Amendment D §6.2.6).
-        self.counter += 1;
-
-        let mut wrapped = command.clone();
-        wrapped.cla |= 0x04;
-        if self.level.encrypts_commands() && !command.data.is_empty() {
-            let iv = self.initial_value(0)?;
-            let key = &self.keys.encryption;
-            let padded = Zeroizing::new(cipher::pad(&command.data, BLOCK));
-            wrapped.data = cipher::cbc_encrypt(key.cipher(), key.bytes(), &iv, &padded)?;
-        }
-        let mut input = self.mac_chaining_value.to_vec();
-        // The logical channel is not under the MAC: its bits count as zero.
-        input.extend([wrapped.cla & 0xFC, wrapped.ins, wrapped.p1, wrapped.p2]);
-        let extended = length > 255 || wrapped.needs_extended();
-        match (extended, u8::try_from(lc)) {
-            (false, Ok(lc)) => input.push(lc),
-            _ => input.extend([0, (lc >> 8) as u8, lc as u8]),
-        }
-        input.extend_from_slice(&wrapped.data);
-        let mac = cipher::cmac(self.keys.mac.cipher(), self.keys.mac.bytes(), &input)?;
-        wrapped.data.extend_from_slice(&mac[..MAC]);
-        self.mac_chaining_value = Zeroizing::new(mac);
-        Ok(wrapped)
     }
 
     /// Checks the response to the last command and takes its protection off.
     ///
-    /// A response that tells an error has no data and no MAC (Amendment D §6.2.5); every other
-    /// one must have a right MAC where the level says so.
-    ///
     /// # Errors
     /// [`GlobalPlatformError::ResponseProtection`]; the session is closed then.
     pub fn unwrap(&mut self, answer: &ResponseApdu) -> Result<ResponseApdu, GlobalPlatformError> {
-        if self.closed {
-            return Err(GlobalPlatformError::ChannelClosed);
+        match self {
+            Self::Scp02(channel) => channel.unwrap(answer),
+            Self::Scp03(channel) => channel.unwrap(answer),
         }
-        let result = self.unwrap_open(answer);
-        self.closed = result.is_err();
-        result
-    }
-
-    fn unwrap_open(&self, answer: &ResponseApdu) -> Result<ResponseApdu, GlobalPlatformError> {
-        let fault = |reason| GlobalPlatformError::ResponseProtection { reason };
-        let succeeded = answer.status.is_ok() || matches!(answer.status.sw1(), 0x62 | 0x63);
-        if !self.level.authenticates_responses() {
-            return Ok(answer.clone());
-        }
-        if !succeeded {
-            if answer.data.is_empty() {
-                return Ok(answer.clone());
-            }
-            return Err(fault("an error came with data"));
-        }
-        let (data, mac) =
-            answer.data.split_last_chunk::<MAC>().ok_or_else(|| fault("the MAC is missing"))?;
-        let mut input = self.mac_chaining_value.to_vec();
-        input.extend_from_slice(data);
-        input.extend(answer.status.0.to_be_bytes());
-        let key = &self.keys.response_mac;
-        let expected = cipher::cmac(key.cipher(), key.bytes(), &input)?;
-        if !bool::from(expected[..MAC].ct_eq(mac)) {
-            return Err(fault("the MAC is wrong"));
-        }
-        let data = if self.level.encrypts_responses() && !data.is_empty() {
-            self.decrypt(data)?
-        } else {
-            data.to_vec()
-        };
-        Ok(ResponseApdu { data, status: answer.status })
-    }
-
-    fn decrypt(&self, data: &[u8]) -> Result<Vec<u8>, GlobalPlatformError> {
-        let fault = |reason| GlobalPlatformError::ResponseProtection { reason };
-        let key = &self.keys.encryption;
-        let iv = self.initial_value(0x80)?;
-        let padded = cipher::cbc_decrypt(key.cipher(), key.bytes(), &iv, data)
-            .map_err(|_| fault("the data is no whole number of blocks"))?;
-        let padded = Zeroizing::new(padded);
-        cipher::unpad(&padded).map(<[u8]>::to_vec).ok_or_else(|| fault("the padding is wrong"))
-    }
-
-    /// The encrypted counter; its first byte is 80 for responses (Amendment D §6.2.6, §6.2.7).
-    fn initial_value(&self, first: u8) -> Result<Vec<u8>, GlobalPlatformError> {
-        let mut block = self.counter.to_be_bytes();
-        block[0] |= first;
-        let key = &self.keys.encryption;
-        Ok(cipher::encrypt_block(key.cipher(), key.bytes(), &block)?)
     }
 }
-
-#[cfg(test)]
-#[path = "channel_tests.rs"]
-mod tests;

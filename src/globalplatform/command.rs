@@ -12,6 +12,13 @@ pub fn select(aid: &[u8]) -> CommandApdu {
     CommandApdu::new(0x00, 0xA4, 0x04, 0x00).with_data(aid).with_ne(Ne::MAX_SHORT)
 }
 
+/// INITIALIZE UPDATE of the key set of a version, 00 for the one that the card prefers (GPC §E.5.1,
+/// Amendment D §7.1.1).
+#[must_use]
+pub fn initialize_update(version: u8, host_challenge: &[u8]) -> CommandApdu {
+    CommandApdu::new(0x80, 0x50, version, 0x00).with_data(host_challenge).with_ne(Ne::MAX_SHORT)
+}
+
 /// Data objects that GET DATA gives (GPC §11.3.3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DataObject {
@@ -21,6 +28,10 @@ pub enum DataObject {
     CardData,
     /// Key information template (GPC §11.3.3.1).
     KeyInformation,
+    /// Issuer identification number.
+    IssuerNumber,
+    /// Card image number.
+    CardNumber,
 }
 
 impl DataObject {
@@ -31,6 +42,8 @@ impl DataObject {
             Self::Cplc => 0x9F7F,
             Self::CardData => 0x0066,
             Self::KeyInformation => 0x00E0,
+            Self::IssuerNumber => 0x0042,
+            Self::CardNumber => 0x0045,
         }
     }
 }
@@ -51,6 +64,8 @@ pub enum Registry {
     Applications,
     /// Executable load files.
     LoadFiles,
+    /// Executable load files with their modules.
+    LoadFilesAndModules,
 }
 
 impl Registry {
@@ -59,6 +74,7 @@ impl Registry {
             Self::IssuerSecurityDomain => 0x80,
             Self::Applications => 0x40,
             Self::LoadFiles => 0x20,
+            Self::LoadFilesAndModules => 0x10,
         }
     }
 }
@@ -138,18 +154,23 @@ pub const fn set_card_status(state: CardLifeCycle) -> CommandApdu {
     CommandApdu::new(0x80, 0xF0, 0x80, state as u8)
 }
 
-/// PUT KEY of a whole SCP03 key set (GPC §11.8, Amendment D §7.2), and the response data that a
-/// card which took it gives: version and check values.
+/// PUT KEY of a whole key set (GPC §11.8, Amendment D §7.2), and the response data that a card
+/// which took it gives: version and check values.
 ///
-/// `replaces` is the version of the key set to overwrite, 00 to add one.
+/// `replaces` is the version of the key set to overwrite, 00 to add one; `current` is the key for
+/// sensitive data of the open session.
 ///
 /// # Errors
-/// [`GlobalPlatformError::Cipher`], never for keys made by [`KeySet::new`].
+/// [`GlobalPlatformError::KeyTypes`]: a key goes to the card under one of its own kind only, so
+/// that no AES key is worth as little as the triple DES key that it came under.
 pub fn put_key_set(
     replaces: u8,
     new: &KeySet,
     current: &StaticKey,
 ) -> Result<(CommandApdu, Vec<u8>), GlobalPlatformError> {
+    if new.is_triple_des() != current.is_triple_des() {
+        return Err(GlobalPlatformError::KeyTypes);
+    }
     let mut data = vec![new.version];
     let mut confirmation = vec![new.version];
     for key in [&new.encryption, &new.mac, &new.data_encryption] {
@@ -165,29 +186,33 @@ pub fn put_key_set(
     Ok((command, confirmation))
 }
 
-/// Key type 88 (AES), the length, and the key encrypted under the current Key-DEK; where that
-/// needs padding, the key's own length stands before it (GPC tables 11-70 and 11-71).
+/// Key type, length, and the key encrypted under the current Key-DEK (GPC tables 11-68 to 11-71).
 fn key_data_field(key: &StaticKey, current: &StaticKey) -> Result<Vec<u8>, GlobalPlatformError> {
     let length = key.bytes().len();
+    let block_length = current.cipher().block_len();
     let mut padded = Zeroizing::new(key.bytes().to_vec());
-    padded.resize(length.next_multiple_of(16), 0);
+    padded.resize(length.next_multiple_of(block_length), 0);
     let encrypted = current.encrypt_sensitive(&padded)?;
-    // Amendment D §7.2: the block always starts with the length of the key.
-    let mut block = tlv::encode_length(length);
+    let (key_type, mut block) = if key.is_triple_des() {
+        (0x80, Vec::new())
+    } else {
+        // Amendment D §7.2: the block always starts with the length of the key.
+        (0x88, tlv::encode_length(length))
+    };
     block.extend(encrypted);
-    let mut field = vec![0x88];
+    let mut field = vec![key_type];
     field.extend(tlv::encode_length(block.len()));
     field.extend(block);
     Ok(field)
 }
 
-/// Encrypts the value of a data grouping under Key-DEK: padded by ISO/IEC 9797-1 method 2, then
-/// AES-CBC with a zero IV.
+/// Encrypts the value of a data grouping under Key-DEK: padded by ISO/IEC 9797-1 method 2 to the
+/// blocks of its cipher, then as [`StaticKey::encrypt_sensitive`] does.
 ///
 /// # Errors
 /// [`GlobalPlatformError::Cipher`], never for a key made by [`StaticKey::new`].
 pub fn encrypt_value(value: &[u8], key: &StaticKey) -> Result<Vec<u8>, GlobalPlatformError> {
-    key.encrypt_sensitive(&Zeroizing::new(cipher::pad(value, 16)))
+    key.encrypt_sensitive(&Zeroizing::new(cipher::pad(value, key.cipher().block_len())))
 }
 
 #[cfg(test)]

@@ -50,7 +50,11 @@ pub enum GlobalPlatformError {
         /// Bytes given.
         length: usize,
     },
-    /// The card speaks another secure channel protocol, or SCP03 with options not known here.
+    /// A triple DES key with two equal halves.
+    #[error("a triple DES key whose halves are equal is single DES")]
+    WeakKey,
+    /// The card speaks another secure channel protocol than the keys are for, or options of it
+    /// that are not known here.
     #[error("the card announces SCP{protocol:02X} i={parameter:02X}, which is not supported")]
     ProtocolNotSupported {
         /// Secure channel protocol identifier.
@@ -109,6 +113,9 @@ pub enum GlobalPlatformError {
         /// Bytes that there are.
         room: usize,
     },
+    /// Keys of one cipher to be sent under a key of another.
+    #[error("AES keys cannot be sent under triple DES keys, nor the other way round")]
+    KeyTypes,
     /// The check value that the card computed over a new key differs.
     #[error("the card reports other check values for the new keys")]
     KeyCheckValue,
@@ -120,6 +127,7 @@ impl ErrorCode for GlobalPlatformError {
             Self::Transport(error) => error.code(),
             Self::Apdu(error) => error.code(),
             Self::Cipher(_) | Self::KeyLength { .. } => "gp_key_length",
+            Self::WeakKey => "gp_weak_key",
             Self::NoSecurityDomain { .. } => "gp_no_security_domain",
             Self::Refused { .. } => "gp_command_refused",
             Self::Malformed { .. } => "gp_response_malformed",
@@ -132,6 +140,7 @@ impl ErrorCode for GlobalPlatformError {
             Self::ChannelClosed => "scp_channel_closed",
             Self::CommandTooLong { .. } => "scp_command_too_long",
             Self::GroupingTooLong { .. } => "gp_grouping_too_long",
+            Self::KeyTypes => "gp_key_types",
             Self::KeyCheckValue => "gp_key_check_value",
         }
     }

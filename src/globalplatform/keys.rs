@@ -7,7 +7,8 @@ use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 use super::GlobalPlatformError;
 
-/// A static AES key of a security domain, 16, 24 or 32 bytes. Wiped when dropped.
+/// A static key of a security domain: AES of 16, 24 or 32 bytes for SCP03, triple DES of 16 bytes
+/// for SCP02. Wiped when dropped.
 #[derive(Clone, Zeroize, ZeroizeOnDrop)]
 pub struct StaticKey {
     bytes: Vec<u8>,
@@ -16,7 +17,7 @@ pub struct StaticKey {
 }
 
 impl StaticKey {
-    /// Takes the bytes of a key.
+    /// Takes the bytes of an AES key.
     ///
     /// # Errors
     /// [`GlobalPlatformError::KeyLength`].
@@ -26,31 +27,57 @@ impl StaticKey {
         Ok(Self { bytes: bytes.to_vec(), cipher })
     }
 
-    /// The cipher that the key's length makes.
+    /// Takes the bytes of a triple DES key with two halves; parity bits do not matter.
+    ///
+    /// # Errors
+    /// [`GlobalPlatformError::KeyLength`]; [`GlobalPlatformError::WeakKey`] for two equal halves,
+    /// which are single DES.
+    pub fn triple_des(bytes: &[u8]) -> Result<Self, GlobalPlatformError> {
+        let wrong = GlobalPlatformError::KeyLength { length: bytes.len() };
+        let key: &[u8; 16] = bytes.try_into().map_err(|_| wrong)?;
+        let (first, second) = key.split_at(8);
+        let without_parity = |byte: &u8| byte & 0xFE;
+        if first.iter().map(without_parity).eq(second.iter().map(without_parity)) {
+            return Err(GlobalPlatformError::WeakKey);
+        }
+        Ok(Self { bytes: key.to_vec(), cipher: BlockCipher::Tdes })
+    }
+
+    /// The cipher that the key is for.
     #[must_use]
     pub const fn cipher(&self) -> BlockCipher {
         self.cipher
     }
 
-    /// Key check value: the first three bytes of a block of `01` bytes encrypted under the key
-    /// (GPC B.5 for AES).
+    /// Key check value: the first three bytes of a block encrypted under the key, of `01` bytes for
+    /// AES, of zeros for triple DES (GPC §B.5).
     ///
     /// # Errors
     /// [`GlobalPlatformError::Cipher`], never for a key made by [`StaticKey::new`].
     pub fn check_value(&self) -> Result<[u8; 3], GlobalPlatformError> {
-        let block = cipher::encrypt_block(self.cipher, &self.bytes, &[1; 16])?;
+        let block: &[u8] = if self.is_triple_des() { &[0; 8] } else { &[1; 16] };
+        let block = cipher::encrypt_block(self.cipher, &self.bytes, block)?;
         match block.as_slice() {
             [a, b, c, ..] => Ok([*a, *b, *c]),
             _ => Err(GlobalPlatformError::KeyLength { length: self.bytes.len() }),
         }
     }
 
-    /// Encrypts whole blocks in CBC mode with a zero IV, as sensitive data under Key-DEK
-    /// (Amendment D §6.2.8).
+    /// Whether this is a key for SCP02.
+    #[must_use]
+    pub const fn is_triple_des(&self) -> bool {
+        matches!(self.cipher, BlockCipher::Tdes)
+    }
+
+    /// Encrypts whole blocks as sensitive data: with AES in CBC mode with a zero IV (Amendment D
+    /// §6.2.8), with triple DES block by block (GPC §E.4.7).
     ///
     /// # Errors
     /// [`GlobalPlatformError::Cipher`] when `data` is not a whole number of blocks.
     pub fn encrypt_sensitive(&self, data: &[u8]) -> Result<Vec<u8>, GlobalPlatformError> {
+        if self.is_triple_des() {
+            return Ok(cipher::ecb_encrypt(self.cipher, &self.bytes, data)?);
+        }
         Ok(cipher::cbc_encrypt(self.cipher, &self.bytes, &[0; 16], data)?)
     }
 
@@ -86,7 +113,6 @@ impl fmt::Debug for StaticKey {
 pub(super) enum Derivation {
     CardCryptogram = 0x00,
     HostCryptogram = 0x01,
-    #[cfg(test)]
     CardChallenge = 0x02,
     SessionEncryption = 0x04,
     SessionMac = 0x06,
@@ -113,7 +139,8 @@ fn kdf_counter_cmac(
     Ok(out)
 }
 
-/// The three static keys of an SCP03 key set, all of one length.
+/// The three static keys of a key set, all of one cipher and length. The cipher says the protocol:
+/// AES keys speak SCP03 and triple DES keys SCP02, never one in the place of the other.
 #[derive(Clone, Debug)]
 pub struct KeySet {
     /// Version of the keys, 01 to 7F; 00 leaves the choice to the card.
@@ -127,7 +154,7 @@ pub struct KeySet {
 }
 
 impl KeySet {
-    /// Takes three keys of one length.
+    /// Takes three AES keys of one length.
     ///
     /// # Errors
     /// [`GlobalPlatformError::KeyLength`].
@@ -150,17 +177,48 @@ impl KeySet {
         })
     }
 
-    /// Reads what an operator writes: `test` for the public test keys, one key in hexadecimal for
-    /// all three purposes, or `ENC:MAC:DEK`. White space is ignored.
+    /// Takes three triple DES keys, for SCP02.
     ///
     /// # Errors
-    /// [`GlobalPlatformError::KeyLength`], for text that is no hexadecimal too.
+    /// [`GlobalPlatformError::KeyLength`], [`GlobalPlatformError::WeakKey`].
+    pub fn new_triple_des(
+        version: u8,
+        enc: &[u8],
+        mac: &[u8],
+        dek: &[u8],
+    ) -> Result<Self, GlobalPlatformError> {
+        Ok(Self {
+            version,
+            encryption: StaticKey::triple_des(enc)?,
+            mac: StaticKey::triple_des(mac)?,
+            data_encryption: StaticKey::triple_des(dek)?,
+        })
+    }
+
+    /// Whether these are keys for SCP02.
+    #[must_use]
+    pub const fn is_triple_des(&self) -> bool {
+        self.encryption.is_triple_des()
+    }
+
+    /// Reads what an operator writes: `test` for the public test keys, one key in hexadecimal for
+    /// all three purposes, or `ENC:MAC:DEK`; `3des:` before it for keys of SCP02. White space is
+    /// ignored.
+    ///
+    /// # Errors
+    /// [`GlobalPlatformError::KeyLength`], for text that is no hexadecimal too;
+    /// [`GlobalPlatformError::WeakKey`].
     pub fn parse(text: &str, version: u8) -> Result<Self, GlobalPlatformError> {
         let text: Zeroizing<String> =
             Zeroizing::new(text.chars().filter(|c| !c.is_whitespace()).collect());
-        if text.as_str() == "test" {
-            let test = Self::test_keys()?;
-            return Ok(Self { version: if version == 0 { test.version } else { version }, ..test });
+        let (triple_des, text) = match text.strip_prefix("3des:") {
+            Some(rest) => (true, rest),
+            None => (false, text.as_str()),
+        };
+        let make = if triple_des { Self::new_triple_des } else { Self::new };
+        if text == "test" {
+            let version = if version == 0 { TEST_VERSION } else { version };
+            return make(version, &TEST_KEY, &TEST_KEY, &TEST_KEY);
         }
         let key = |part: &str| {
             let length = part.len() / 2;
@@ -171,9 +229,9 @@ impl KeySet {
         match parts[..] {
             [one] => {
                 let one = key(one)?;
-                Self::new(version, &one, &one, &one)
+                make(version, &one, &one, &one)
             }
-            [enc, mac, dek] => Self::new(version, &key(enc)?, &key(mac)?, &key(dek)?),
+            [enc, mac, dek] => make(version, &key(enc)?, &key(mac)?, &key(dek)?),
             _ => Err(GlobalPlatformError::KeyLength { length: text.len() / 2 }),
         }
     }
@@ -183,13 +241,16 @@ impl KeySet {
     /// # Errors
     /// Never; the keys have 16 bytes.
     pub fn test_keys() -> Result<Self, GlobalPlatformError> {
-        const KEY: [u8; 16] = [
-            0x40, 0x41, 0x42, 0x43, 0x44, 0x45, 0x46, 0x47, 0x48, 0x49, 0x4A, 0x4B, 0x4C, 0x4D,
-            0x4E, 0x4F,
-        ];
-        Self::new(0x30, &KEY, &KEY, &KEY)
+        Self::new(TEST_VERSION, &TEST_KEY, &TEST_KEY, &TEST_KEY)
     }
 }
+
+/// The public test key.
+const TEST_KEY: [u8; 16] = [
+    0x40, 0x41, 0x42, 0x43, 0x44, 0x45, 0x46, 0x47, 0x48, 0x49, 0x4A, 0x4B, 0x4C, 0x4D, 0x4E, 0x4F,
+];
+/// The version that public samples have it under.
+const TEST_VERSION: u8 = 0x30;
 
 #[cfg(test)]
 mod tests {
@@ -240,6 +301,23 @@ mod tests {
         for wrong in ["", "0", "zz", "0102", "a:b", "01:02:03:04"] {
             assert!(KeySet::parse(wrong, 1).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn reads_triple_des_keys_only_where_they_are_named_so() {
+        let test = KeySet::parse("3des:test", 0).unwrap();
+        assert!(test.is_triple_des());
+        // GlobalPlatformPro, TestPlaintextKeys.java: 3DES check value of 40…4F.
+        assert_eq!(test.mac.check_value().unwrap(), hex!("8BAF47"));
+        assert!(!KeySet::parse("test", 0).unwrap().is_triple_des());
+        let error = KeySet::parse(&format!("3des:{}", "0A".repeat(24)), 1).unwrap_err();
+        assert_eq!(error, GlobalPlatformError::KeyLength { length: 24 });
+    }
+
+    #[test]
+    fn refuses_triple_des_keys_that_are_single_des() {
+        let single = hex!("0102030405060708 0002030405060709");
+        assert_eq!(StaticKey::triple_des(&single).unwrap_err(), GlobalPlatformError::WeakKey);
     }
 
     #[test]

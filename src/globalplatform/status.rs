@@ -15,6 +15,8 @@ pub struct RegistryEntry {
     pub life_cycle: u8,
     /// Privileges, none to three bytes.
     pub privileges: Vec<u8>,
+    /// Application identifiers of a load file's modules.
+    pub modules: Vec<Vec<u8>>,
 }
 
 impl RegistryEntry {
@@ -31,12 +33,16 @@ impl RegistryEntry {
         };
         while !reader.is_empty() {
             let template = reader.read_tag(Tag(0xE3)).map_err(fault)?;
-            let (mut aid, mut life_cycle, mut privileges) = (None, None, Vec::new());
+            let (mut aid, mut life_cycle) = (None, None);
+            let (mut privileges, mut modules) = (Vec::new(), Vec::new());
             let mut children = template.children();
             while let Some(object) = children.read_optional().map_err(fault)? {
                 match (object.tag.0, object.value) {
                     (0x4F, value) if value.len() <= 16 => aid = Some(value.to_vec()),
                     (0x9F70, [state, ..]) => life_cycle = Some(*state),
+                    (0x84, value) if value.len() <= 16 && modules.len() < MAX_ENTRIES => {
+                        modules.push(value.to_vec());
+                    }
                     (0xC5, value) if value.len() <= 3 => privileges = value.to_vec(),
                     _ => {}
                 }
@@ -47,7 +53,7 @@ impl RegistryEntry {
             if entries.len() == MAX_ENTRIES {
                 return Err(incomplete);
             }
-            entries.push(Self { aid, life_cycle, privileges });
+            entries.push(Self { aid, life_cycle, privileges, modules });
         }
         Ok(entries)
     }
@@ -87,6 +93,15 @@ mod tests {
         assert_eq!(entries.len(), 2);
         assert_eq!((entries[0].life_cycle, entries[0].privileges.len()), (0x0F, 3));
         assert_eq!(entries[1].application_state(), "SELECTABLE");
+    }
+
+    #[test]
+    fn reads_the_modules_of_a_load_file() {
+        let data = hex!("E3 19 4F 06 A00000024710 9F70 01 01 84 07 A0000002471001 84 01 A0");
+        let mut data = data.to_vec();
+        data[1] = (data.len() - 2) as u8;
+        let entries = RegistryEntry::parse_all(&data).unwrap();
+        assert_eq!(entries[0].modules, [hex!("A0000002471001").to_vec(), hex!("A0").to_vec()]);
     }
 
     #[test]

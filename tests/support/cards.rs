@@ -212,7 +212,7 @@ pub fn personalised_file(path: &std::path::Path, image: &CardImage) {
 
 pub fn personalise(mut card: SoftCard, image: &CardImage) -> SoftCard {
     let keys = KeySet::test_keys().unwrap();
-    let settings = Settings { keys: &keys, level: None, max_data: None };
+    let settings = Settings::new(&keys);
     let mut silent = |_| {};
     personalize(&mut card, image, &settings, &mut random(), &mut NoInspection, &mut silent)
         .unwrap();

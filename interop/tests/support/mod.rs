@@ -255,7 +255,7 @@ fn write(image: &CardImage, inspection: &mut dyn Inspection) -> SoftCard {
 
 fn write_on(mut card: SoftCard, image: &CardImage, inspection: &mut dyn Inspection) -> SoftCard {
     let keys = KeySet::test_keys().unwrap();
-    let settings = Settings { keys: &keys, level: None, max_data: None };
+    let settings = Settings::new(&keys);
     personalize(&mut card, image, &settings, &mut random(), inspection, &mut |_| {}).unwrap();
     card.power_on();
     card

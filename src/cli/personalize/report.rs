@@ -21,7 +21,14 @@ pub(super) struct Steps {
 impl Steps {
     /// Starts with the preparation of the image.
     pub(super) fn new(context: &Context) -> Self {
-        let steps = [Step::Identify, Step::Authenticate, Step::Write, Step::ReadBack, Step::Lock];
+        let steps = [
+            Step::Identify,
+            Step::Authenticate,
+            Step::Keys,
+            Step::Write,
+            Step::ReadBack,
+            Step::Lock,
+        ];
         let name = |step: Step| context.text(&format!("personalize.step.{}", step.name()), &[]);
         let bar = context.progress.then(|| {
             let style = indicatif::ProgressStyle::with_template("{msg:<28} {bar:30} {percent:>3}%");
@@ -134,7 +141,9 @@ impl Outcome<'_> {
             "document": { "number": self.number(), "profile": self.record.profile.name },
             "card": {
                 "serial": self.serial(),
-                "scp03_options": format!("{:02X}", report.scp03_options),
+                "scp03_options": (report.protocol.number == 3)
+                    .then(|| format!("{:02X}", report.protocol.options)),
+                "secure_channel": report.protocol.to_string(),
                 "key_version": format!("{:02X}", report.key_version),
                 "security_level": format!("{:02X}", report.level.byte()),
                 "life_cycle": report.life_cycle.name(),

@@ -7,9 +7,13 @@ use proptest::prelude::{prop_assert, prop_assert_eq, proptest};
 use zeroize::Zeroizing;
 
 use super::*;
+use crate::error::ErrorCode;
 use crate::globalplatform::ISSUER_SECURITY_DOMAIN;
 use crate::globalplatform::image::tests::image;
 use crate::globalplatform::keys::{Derivation, StaticKey};
+use crate::globalplatform::limits::SHORT_DATA;
+use crate::globalplatform::{GlobalPlatformError, image};
+use crate::issue::Location;
 use crate::transport::TransportError;
 
 /// Gives the same "random" bytes always.
@@ -147,8 +151,25 @@ impl Card {
                 self.life_cycle = p2;
                 (vec![], 0x9000)
             }
+            0xD8 => self.put_key(&plain),
             _ => (vec![], 0x6985),
         }
+    }
+
+    /// A whole set of AES-128 keys: version, then three times type, length, length of the key,
+    /// the key encrypted, length of the check value, check value.
+    fn put_key(&mut self, data: &[u8]) -> (Vec<u8>, u16) {
+        let dek = self.keys.data_encryption.bytes().to_vec();
+        let (version, fields) = data.split_first().unwrap();
+        let mut keys = Vec::new();
+        let mut answer = vec![*version];
+        for field in fields.chunks(23) {
+            let aes = cipher::BlockCipher::Aes128;
+            keys.push(cipher::cbc_decrypt(aes, &dek, &[0; 16], &field[3..19]).unwrap());
+            answer.extend_from_slice(&field[20..]);
+        }
+        self.keys = KeySet::new(*version, &keys[0], &keys[1], &keys[2]).unwrap();
+        (answer, 0x9000)
     }
 
     fn store(&mut self, mut data: &[u8], encrypted: bool) -> (Vec<u8>, u16) {
@@ -293,7 +314,7 @@ fn shared(card: Card) -> CardCell {
 fn run_with(card: &CardCell, image: &CardImage, keys: &KeySet) -> Result<Report, PersonalizeError> {
     let atr = card.borrow().atr.clone();
     let mut transport = Shared(card.clone(), atr);
-    let settings = Settings { keys, level: None, max_data: Some(1000) };
+    let settings = Settings { max_data: Some(1000), ..Settings::new(keys) };
     let mut last = None;
     personalize(
         &mut transport,
@@ -413,6 +434,89 @@ fn resumes_after_the_card_is_torn_out_at_any_command() {
             }
         }
     }
+}
+
+fn production_keys() -> KeySet {
+    KeySet::new(0x31, &[0x11; 16], &[0x22; 16], &[0x33; 16]).unwrap()
+}
+
+/// Notes the steps, and stops before one.
+#[derive(Default)]
+struct Line {
+    begun: Vec<Step>,
+    stop: Option<Step>,
+}
+
+impl Observer for Line {
+    fn before(&mut self, step: Step, card: Option<&CardIdentity>) -> Result<(), Stopped> {
+        assert_eq!(card.is_some(), step != Step::Identify);
+        if self.stop == Some(step) {
+            return Err(Stopped { code: "journal_full", message: "no room".to_owned() });
+        }
+        self.begun.push(step);
+        Ok(())
+    }
+}
+
+fn run_line(card: &CardCell, line: &mut Line) -> Result<Report, PersonalizeError> {
+    let (transport_keys, new) = (KeySet::test_keys().unwrap(), production_keys());
+    let settings = Settings { new_keys: Some(&new), ..Settings::new(&transport_keys) };
+    let mut transport = Shared(card.clone(), card.borrow().atr.clone());
+    let (image, mut random, mut peek) = (image(), Counting(0), Peek(card.clone()));
+    let run = Personalization::new(&mut transport, &image, &settings, &mut random, &mut peek, line);
+    run.unwrap().run()
+}
+
+const ALL_STEPS: [Step; 6] =
+    [Step::Identify, Step::Authenticate, Step::Keys, Step::Write, Step::ReadBack, Step::Lock];
+
+#[test]
+fn changes_the_keys_before_anything_is_written() {
+    let (card, mut line) = (shared(Card::blank()), Line::default());
+    let report = run_line(&card, &mut line).unwrap();
+    assert_eq!(line.begun, ALL_STEPS);
+    assert!(report.keys_changed && card.borrow().locked);
+    assert_eq!((report.key_version, card.borrow().keys.version), (0x31, 0x31));
+    assert_eq!(card.borrow().keys.mac.bytes(), [0x22; 16]);
+}
+
+#[test]
+fn sends_nothing_of_a_step_that_the_line_does_not_let_begin() {
+    for step in ALL_STEPS {
+        let card = shared(Card::blank());
+        let mut line = Line { stop: Some(step), ..Line::default() };
+        let error = run_line(&card, &mut line).unwrap_err();
+        assert_eq!(error.code(), "journal_full");
+        let card = card.borrow();
+        assert_eq!(card.keys.version == 0x31, step > Step::Keys, "{step:?}");
+        assert_eq!(card.writes > 0, step > Step::Write, "{step:?}");
+        assert!(!card.locked && card.life_cycle == 0x01, "{step:?}");
+    }
+}
+
+#[test]
+fn goes_on_with_whichever_keys_the_card_proves_after_being_torn_out_anywhere() {
+    let whole = run_line(&shared(Card::blank()), &mut Line::default()).unwrap().traffic.apdus;
+    for (tear, answer_lost) in (0..whole as usize).flat_map(|t| [(t, false), (t, true)]) {
+        let card = shared(Card::blank());
+        card.borrow_mut().tear = Some(tear);
+        card.borrow_mut().answer_lost = answer_lost;
+        run_line(&card, &mut Line::default()).unwrap_err();
+        card.borrow_mut().tear = None;
+        let secured = card.borrow().life_cycle == 0x0F;
+        let again = run_line(&card, &mut Line::default());
+        assert!(again.is_ok() || secured, "torn at {tear}: {again:?}");
+        assert_eq!(card.borrow().keys.version, 0x31);
+    }
+}
+
+#[test]
+fn shows_no_wrong_key_to_a_card_that_holds_neither_set() {
+    let card = shared(Card::blank());
+    card.borrow_mut().keys = KeySet::new(0x20, &[9; 16], &[8; 16], &[7; 16]).unwrap();
+    let error = run_line(&card, &mut Line::default()).unwrap_err();
+    assert_eq!(error, GlobalPlatformError::CardCryptogram.into());
+    assert_eq!(card.borrow().authentications, 0);
 }
 
 proptest! {

@@ -29,9 +29,9 @@ fn key_set(length: usize) -> KeySet {
     KeySet::new(version, &key(0x00), &key(0x10), &key(0x20)).unwrap()
 }
 
-fn open(session: &Session) -> SecureChannel {
+fn open(session: &Session) -> Scp03Channel {
     let keys = key_set(session.key_length);
-    let step = initialize(&keys, Some(session.level), session.host_challenge);
+    let step = initialize(&keys, Some(session.level), &session.host_challenge);
     let step = step.answer(&response(session.answer)).unwrap();
     assert_eq!(hex::encode(step.command().encode().unwrap()), session.external_authenticate);
     step.answer(&response("")).unwrap()
@@ -229,7 +229,7 @@ fn opens_responses_as_the_recorded_sessions_did() {
     }
 }
 
-fn full_session() -> (SecureChannel, ResponseApdu) {
+fn full_session() -> (Scp03Channel, ResponseApdu) {
     let sessions = sessions();
     let session = sessions.iter().find(|s| s.level == SecurityLevel::FULL).unwrap();
     let mut channel = open(session);

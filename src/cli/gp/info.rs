@@ -1,27 +1,16 @@
-//! `gp`: the card as GlobalPlatform sees it.
+//! `gp info`: what the card says of itself.
 
-use clap::{Args, Subcommand};
+use clap::Args;
 use serde_json::{Value, json};
 
-use super::card_keys::CardKeys;
-use super::{Context, ExitStatus, Failure, output, personalize, reader};
+use super::super::card_keys::CardKeys;
+use super::super::{Context, ExitStatus, Failure, output, personalize, reader};
+use super::open;
 use crate::globalplatform::command::{CardLifeCycle, Registry};
 use crate::globalplatform::link::Link;
 use crate::globalplatform::session::{self, CardIdentity};
 use crate::globalplatform::status::RegistryEntry;
 use crate::globalplatform::{GlobalPlatformError, limits};
-
-/// The card as GlobalPlatform sees it.
-#[derive(Debug, Args)]
-pub(super) struct Arguments {
-    #[command(subcommand)]
-    command: Command,
-}
-
-#[derive(Debug, Subcommand)]
-enum Command {
-    Info(InfoArguments),
-}
 
 /// Show what the card says of itself: chip, secure channel, keys; with its keys also life cycle
 /// and applications.
@@ -29,15 +18,9 @@ enum Command {
 #[command(after_help = "Examples:\n  \
     cancuoc gp info                                       read-only, no keys tried\n  \
     cancuoc gp info --card-keys file:keys.txt --json      life cycle and applications too")]
-struct InfoArguments {
+pub(super) struct Arguments {
     #[command(flatten)]
     keys: CardKeys,
-}
-
-pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<ExitStatus, Failure> {
-    match &arguments.command {
-        Command::Info(arguments) => info(context, arguments),
-    }
 }
 
 /// What there is to tell.
@@ -53,21 +36,18 @@ struct RegistryInfo {
     applications: Vec<RegistryEntry>,
 }
 
-fn info(context: &Context, arguments: &InfoArguments) -> Result<ExitStatus, Failure> {
-    let keys = arguments.keys.read(context)?;
+pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<ExitStatus, Failure> {
+    let with_keys = arguments.keys.read(context)?.is_some();
     let mut card = reader::open(context)?;
     let mut link = Link::new(&mut *card);
     let fail = |error: GlobalPlatformError| personalize::card_failure(&error);
-    session::select_issuer_domain(&mut link).map_err(fail)?;
-    let identity = session::identify(&mut link).map_err(fail)?;
-    let registry = match keys {
-        None => None,
-        Some(keys) => {
-            let mut random = rand_core::UnwrapErr(getrandom::SysRng);
-            session::authenticate(&mut link, &keys, None, &mut random).map_err(fail)?;
+    let (identity, registry) = match with_keys {
+        false => (open::identify(&mut link)?, None),
+        true => {
+            let identity = open::authenticate(context, &arguments.keys, &mut link)?;
             let life_cycle = session::card_life_cycle(&mut link).map_err(fail)?;
             let applications = session::list(&mut link, Registry::Applications).map_err(fail)?;
-            Some(RegistryInfo { life_cycle, applications })
+            (identity, Some(RegistryInfo { life_cycle, applications }))
         }
     };
     let atr = link.atr().to_vec();
