@@ -15,12 +15,13 @@
 //! - The page runs the three scripts that are part of this program, and nothing else; what a card
 //!   says is shown as text, never as markup (`require-trusted-types-for` forbids the rest).
 //! - Nothing may be stored on the way or shown in a frame. Addresses hold nothing personal.
-//! - Connections, heads, bodies and their times are bounded.
+//! - Connections, heads, bodies and their times are bounded; an idle connection gives way to a new one.
 //!
 //! There is no TLS: over a network use a tunnel.
 
 mod assets;
 mod guard;
+mod places;
 mod routes;
 mod serve;
 #[cfg(test)]
@@ -39,6 +40,7 @@ use crate::checkpoint::{Event, Inspected};
 use crate::error::ErrorCode;
 pub use assets::{Words, index, index_keys};
 use guard::Hosts;
+use serve::Limits;
 pub use token::Token;
 
 /// What the page shows now.
@@ -85,6 +87,7 @@ pub struct Server {
     address: SocketAddr,
     token: Token,
     index: String,
+    limits: Limits,
 }
 
 impl Server {
@@ -97,7 +100,7 @@ impl Server {
         let listener = TcpListener::bind(address).map_err(failed)?;
         listener.set_nonblocking(true).map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
-        Ok(Self { listener, address, token, index })
+        Ok(Self { listener, address, token, index, limits: Limits::default() })
     }
 
     /// Where it listens.
@@ -125,7 +128,8 @@ impl Server {
             shown: shown.clone(),
             inbox,
         });
-        let thread = serve::start(self.listener, app, shown).map_err(WebError::Start)?;
+        let thread =
+            serve::start(self.listener, app, shown, self.limits).map_err(WebError::Start)?;
         Ok(Display { sender: Some(sender), thread: Some(thread) })
     }
 }

@@ -33,10 +33,15 @@ impl Answer {
 
 impl Page {
     fn new() -> Self {
+        Self::with(Limits::default())
+    }
+
+    fn with(limits: Limits) -> Self {
         let token = Token::random(&mut rand_core::UnwrapErr(getrandom::SysRng));
         let digits = token.expose().to_owned();
         let index = index("vi", |key| [("vi", key.to_owned()), ("en", key.to_owned())]);
-        let server = Server::bind("127.0.0.1:0".parse().unwrap(), token, index).unwrap();
+        let mut server = Server::bind("127.0.0.1:0".parse().unwrap(), token, index).unwrap();
+        server.limits = limits;
         let address = server.address;
         assert_eq!(*server.url(), format!("http://{address}/#{digits}"));
         let (sender, events) = channel();
@@ -320,4 +325,74 @@ fn an_address_that_is_taken_is_named() {
     let error = Server::bind(page.address, token, String::new()).unwrap_err();
     assert_eq!(error.code(), "web_listen");
     assert!(error.to_string().starts_with(&page.address.to_string()), "{error}");
+}
+
+/// An hour: long enough that nothing in a test ends by it.
+const LONG: Duration = Duration::from_secs(3_600);
+
+/// Whether the server has closed a connection on which it was asked nothing.
+fn is_closed(stream: &TcpStream) -> bool {
+    stream.set_nonblocking(true).unwrap();
+    match stream.peek(&mut [0]) {
+        Ok(0) => true,
+        Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => false,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn idle_connections_keep_nobody_out() {
+    let page = Page::with(Limits { head: LONG, ..Limits::default() });
+    let idle: Vec<TcpStream> = (0..70).map(|_| TcpStream::connect(page.address).unwrap()).collect();
+    assert_eq!(page.get("/").status, 200);
+    assert!(is_closed(&idle[0]), "the oldest gave way");
+    assert!(!is_closed(&idle[69]), "the newest did not");
+}
+
+#[test]
+fn a_page_that_shows_the_checkpoint_does_not_give_way() {
+    let page = Page::with(Limits { connections: 4, head: LONG });
+    page.show("{\"n\":1}", Vec::new());
+    let mut lines = page.stream();
+    let mut state = || lines.find_map(|l| l.strip_prefix("data: ").map(ToOwned::to_owned));
+    assert_eq!(state().as_deref(), Some("{\"n\":1}"));
+    let _idle: Vec<TcpStream> =
+        (0..20).map(|_| TcpStream::connect(page.address).unwrap()).collect();
+    assert_eq!(page.get("/").status, 200);
+    page.show("{\"n\":2}", Vec::new());
+    assert_eq!(state().as_deref(), Some("{\"n\":2}"));
+}
+
+#[test]
+fn where_all_connections_are_at_work_a_further_one_waits_for_a_place() {
+    let page = Page::with(Limits { connections: 2, head: LONG });
+    page.show("{}", Vec::new());
+    let streams = [page.stream(), page.stream()].map(|mut lines| {
+        assert!(lines.any(|line| line == "data: {}"));
+        lines
+    });
+    let mut waiting = page.open("GET /", &[&page.host()], "");
+    assert!(!is_closed(&waiting));
+    drop(streams);
+    waiting.set_nonblocking(false).unwrap();
+    let mut answer = String::new();
+    waiting.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+}
+
+#[test]
+fn a_head_that_does_not_end_or_is_too_long_is_given_up() {
+    let page = Page::with(Limits { head: Duration::from_millis(50), ..Limits::default() });
+    let mut slow = TcpStream::connect(page.address).unwrap();
+    slow.write_all(b"GET / HTTP/1.1\r\nHost: 127").unwrap();
+    let mut answer = Vec::new();
+    // Whether it is told why depends on how far it got; that the connection ends does not.
+    let _ = slow.read_to_end(&mut answer);
+    let page = Page::with(Limits { head: LONG, ..Limits::default() });
+    let long = format!("X: {}", "x".repeat(20_000));
+    let mut stream = page.open("GET /", &[&page.host(), &long], "");
+    let mut answer = Vec::new();
+    let _ = stream.read_to_end(&mut answer);
+    assert!(!answer.starts_with(b"HTTP/1.1 200"), "{}", String::from_utf8_lossy(&answer));
+    assert_eq!(page.get("/").status, 200);
 }
