@@ -7,4 +7,11 @@
 pub trait ErrorCode: std::error::Error {
     /// The stable code, in `snake_case`, for example `sod_signature_invalid`.
     fn code(&self) -> &'static str;
+
+    /// What the sentence of this error is filled with besides the error's own text, so that it is
+    /// whole in either language: placeholder and value. A fact `reason` is the code of another
+    /// sentence, which the facts after it are for.
+    fn facts(&self) -> Vec<(&'static str, String)> {
+        Vec::new()
+    }
 }

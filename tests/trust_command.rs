@@ -292,3 +292,122 @@ fn everything_is_said_in_vietnamese_too() {
         assert!(!text.contains("trust."), "{text}");
     }
 }
+
+/// What a command says, and how it ends, where nobody reads its standard output.
+fn unread(folder: &Path, arguments: &[&str]) -> (Option<i32>, String) {
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let mut command = support::cancuoc();
+    command.current_dir(folder).env("PW", "secret").args(arguments).stdout(writer);
+    let output = command.stderr(std::process::Stdio::piped()).output().unwrap();
+    (output.status.code(), String::from_utf8(output.stderr).unwrap())
+}
+
+#[test]
+fn a_command_ends_without_a_word_when_its_reader_goes_away() {
+    let folder = issuer("VN");
+    for arguments in [
+        &["trust", "list", "--trust", "trust"][..],
+        &["--json", "trust", "list", "--trust", "trust"],
+        &["trust", "audit", "--trust", "trust"],
+        &["trust", "add", "pki/csca.crl", "--trust", "trust"],
+        &["inspect", "pki/csca.crt"],
+        &["completions", "bash"],
+        &["man"],
+        &["verify", "--replay", "missing", "--trust", "trust", "--json"],
+    ] {
+        let (exit, said) = unread(folder.path(), arguments);
+        assert_eq!(said, "", "{arguments:?}");
+        // An error that nobody could be told keeps its own exit code.
+        let expected = if arguments.contains(&"missing") { 6 } else { 141 };
+        assert_eq!(exit, Some(expected), "{arguments:?}");
+    }
+    // What was asked for was done all the same.
+    let list = done(folder.path(), &["trust", "list", "--trust", "trust"]);
+    assert_eq!(list["crls"].as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn an_anchor_that_was_changed_is_marked_and_trusted_by_nobody_until_it_is_added_again() {
+    let (folder, other) = (issuer("VN"), issuer("VN"));
+    let path = folder.path();
+    std::fs::copy(other.path().join("pki/csca.crt"), path.join("trust/csca.crt")).unwrap();
+    let list = done(path, &["trust", "list", "--trust", "trust"]);
+    assert_eq!(list["summary"]["trusted"], 0);
+    assert_eq!(list["problems"][0]["code"], "trust_file_changed");
+    let text = |arguments: &[&str]| {
+        let output = support::cancuoc().current_dir(path).args(arguments).output().unwrap();
+        let [out, err] = [output.stdout, output.stderr].map(|b| String::from_utf8(b).unwrap());
+        (out, err)
+    };
+    let (shown, _) = text(&["trust", "list", "--trust", "trust"]);
+    assert!(shown.contains("changed: not used") && shown.contains("trust add FILE"), "{shown}");
+    let (exit, audit) = run(path, &["trust", "audit", "--trust", "trust"]);
+    assert_eq!((exit, &audit["findings"][0]["code"]), (Some(6), &"file_changed".into()));
+    let (_, warned) = text(&["verify", "--files", "trust", "--trust", "trust"]);
+    assert!(
+        warned.contains("csca.crt") && warned.contains("not the one that was added"),
+        "{warned}"
+    );
+    // Whoever changed it on purpose adds it again, as it lies there or in its own place.
+    for source in ["trust/csca.crt", "pki/csca.crt"] {
+        done(path, &["trust", "add", "--anchor", source, "--trust", "trust"]);
+        let list = done(path, &["trust", "list", "--trust", "trust"]);
+        assert_eq!(
+            (&list["summary"]["trusted"], &list["problems"]),
+            (&1.into(), &serde_json::json!([]))
+        );
+        assert_eq!(list["files"].as_array().unwrap().len(), 1);
+        std::fs::write(path.join("trust/csca.crt"), "spoiled").unwrap();
+    }
+}
+
+#[test]
+fn a_directory_with_a_broken_entry_is_added_and_the_entry_is_named() {
+    use base64::Engine;
+    let folder = issuer("VN");
+    let path = folder.path();
+    let list = std::fs::read(path.join("pki/csca.crl")).unwrap();
+    let list = base64::engine::general_purpose::STANDARD.encode(list);
+    let directory = format!(
+        "version: 1\n\ndn: cn=good,c=VN\ncertificateRevocationList;binary:: {list}\n\n\
+         dn: cn=broken,c=VN\ncertificateRevocationList;binary:: MAEC\n"
+    );
+    std::fs::write(path.join("pkd.ldif"), directory).unwrap();
+    let added = done(path, &["trust", "add", "pkd.ldif", "--trust", "trust"]);
+    let problem = &added["added"][0]["problems"][0];
+    assert_eq!((&problem["entry"], &problem["name"]), (&2.into(), &"cn=broken,c=VN".into()));
+    let listed = done(path, &["trust", "list", "--trust", "trust"]);
+    assert_eq!(listed["problems"][0]["code"], "ldif_entry_unusable");
+    assert_eq!(listed["problems"][0]["reason"], "trust_file_malformed");
+    assert_eq!(listed["crls"].as_array().unwrap().len(), 1);
+    let (exit, audit) = run(path, &["trust", "audit", "--trust", "trust"]);
+    let finding = &audit["findings"][0];
+    assert_eq!((exit, &finding["code"]), (Some(0), &"entry_unusable".into()));
+    assert_eq!(
+        (&finding["severity"], &finding["subject"]),
+        (&"warning".into(), &"2: cn=broken,c=VN".into())
+    );
+}
+
+#[test]
+fn an_audit_sets_errors_apart_from_notes() {
+    let folder = issuer("VN");
+    let path = folder.path();
+    let audit = || run(path, &["trust", "audit", "--trust", "trust"]);
+    let (exit, found) = audit();
+    assert_eq!((exit, &found["counts"]["error"]), (Some(0), &0.into()));
+    std::fs::write(path.join("trust/spoiled.crt"), "no certificate").unwrap();
+    let (exit, found) = audit();
+    assert_eq!((exit, &found["counts"]["error"]), (Some(6), &1.into()));
+    let severities = found["findings"].as_array().unwrap().iter().map(|f| f["severity"].as_str());
+    let severities: Vec<_> = severities.flatten().collect();
+    assert_eq!(severities.first(), Some(&"error"), "{severities:?}");
+    let mut command = support::cancuoc();
+    command.current_dir(path).args(["--color", "always", "trust", "audit", "--trust", "trust"]);
+    let text = String::from_utf8(command.output().unwrap().stdout).unwrap();
+    let [error, warning] = ["\u{1b}[31merror", "\u{1b}[33mwarning"];
+    let text = text.replace("\u{1b}[1m", "");
+    assert!(text.contains(error) && text.contains(warning), "{text:?}");
+    assert!(text.contains("errors: 1, "), "{text}");
+}

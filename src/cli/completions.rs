@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::{ExitStatus, Failure, Lang};
+use super::{ExitStatus, Failure, Lang, output};
 
 /// Print completions for a shell.
 #[derive(Debug, Args)]
@@ -16,6 +16,9 @@ pub(super) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments) -> Result<ExitStatus, Failure> {
     let mut command = super::command(Lang::En);
-    clap_complete::generate(arguments.shell, &mut command, "cancuoc", &mut std::io::stdout());
+    // Written here and not by the generator, which panics where its reader goes away.
+    let mut script = Vec::new();
+    clap_complete::generate(arguments.shell, &mut command, "cancuoc", &mut script);
+    output::bytes(&script)?;
     Ok(ExitStatus::Done)
 }

@@ -93,6 +93,12 @@ impl Context {
         super::text::text(self.lang, key, values)
     }
 
+    /// Whether standard error is told nothing but errors.
+    #[must_use]
+    pub const fn is_quiet(&self) -> bool {
+        self.verbosity < 0
+    }
+
     /// Sends log events to standard error.
     pub fn start_logging(&self) {
         let level = match self.verbosity {

@@ -35,6 +35,8 @@ pub enum ExitStatus {
     Defect = 70,
     /// Interrupted; the state is safe to go on from.
     Interrupted = 130,
+    /// Whoever read standard output went away, as `head` does: what SIGPIPE ends other programs with.
+    PipeClosed = 141,
 }
 
 impl From<ExitStatus> for ExitCode {
@@ -53,19 +55,31 @@ pub struct Failure {
     /// What the library said, in English: file, offset, field. Also the value of `{detail}`.
     pub detail: String,
     values: Vec<(String, String)>,
+    /// [`ErrorCode::facts`].
+    facts: Vec<(&'static str, String)>,
+    /// What it is about, where the sentence does not name it.
+    about: Option<Box<str>>,
 }
 
 impl Failure {
     /// A failure with a code of the catalogue.
     #[must_use]
     pub fn new(exit: ExitStatus, code: impl Into<String>, detail: impl Into<String>) -> Self {
-        Self { exit, code: code.into(), detail: detail.into(), values: Vec::new() }
+        let (values, facts, about) = (Vec::new(), Vec::new(), None);
+        Self { exit, code: code.into(), detail: detail.into(), values, facts, about }
     }
 
     /// A failure from an error of the library.
     #[must_use]
     pub fn from_error(exit: ExitStatus, error: &dyn ErrorCode) -> Self {
-        Self::new(exit, error.code(), error.to_string())
+        Self { facts: error.facts(), ..Self::new(exit, error.code(), error.to_string()) }
+    }
+
+    /// The same, said of a file or another thing that the sentence does not name.
+    #[must_use]
+    pub fn about(mut self, what: impl ToString) -> Self {
+        self.about = Some(what.to_string().into());
+        self
     }
 
     /// Wrong usage found after parsing.
@@ -89,7 +103,9 @@ impl Failure {
     }
 
     fn sentence(&self, lang: Lang, kind: &str) -> Option<String> {
+        let facts = text::facts(lang, &self.detail, &self.facts);
         let mut values: Vec<(&str, &str)> = vec![("detail", &self.detail)];
+        values.extend(facts.iter().map(|(n, v)| (n.as_str(), v.as_str())));
         values.extend(self.values.iter().map(|(n, v)| (n.as_str(), v.as_str())));
         text::find(lang, &format!("{kind}.{}", self.code), &values)
     }
@@ -97,7 +113,11 @@ impl Failure {
     /// What happened and what it means; the library's own words where the catalogue has none.
     #[must_use]
     pub fn message(&self, lang: Lang) -> String {
-        self.sentence(lang, "error").unwrap_or_else(|| self.detail.clone())
+        let sentence = self.sentence(lang, "error").unwrap_or_else(|| self.detail.clone());
+        match &self.about {
+            Some(what) => format!("{what}: {sentence}"),
+            None => sentence,
+        }
     }
 
     /// What to do next.
@@ -109,7 +129,9 @@ impl Failure {
     /// Prints the failure in the form asked for and gives the exit code.
     #[must_use]
     pub fn report(&self, context: &Context) -> ExitStatus {
-        if context.json {
+        if self.exit == ExitStatus::PipeClosed {
+            // Whoever went away on purpose is told nothing.
+        } else if context.json {
             self.print_json(context.lang);
         } else {
             self.print_text(context.lang);

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use super::{Context, ExitStatus, Failure};
+use super::{Context, ExitStatus, Failure, output};
 
 /// Print the manual page, or write one for each command into a folder.
 #[derive(Debug, Args)]
@@ -21,9 +21,11 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<ExitStatus
     let mut command = super::command(context.lang);
     command.build();
     match &arguments.out {
-        None => clap_mangen::Man::new(command)
-            .render(&mut std::io::stdout())
-            .map_err(|e| Failure::new(ExitStatus::BadInput, "stdout_closed", e.to_string()))?,
+        None => {
+            let mut page = Vec::new();
+            clap_mangen::Man::new(command).render(&mut page).map_err(|e| output::unwritable(&e))?;
+            output::bytes(&page)?;
+        }
         Some(folder) => {
             std::fs::create_dir_all(folder).map_err(|e| Failure::file(folder, &e))?;
             write_pages(&command, "cancuoc", folder)?;

@@ -24,8 +24,26 @@ pub fn json(document: &impl Serialize) -> Result<(), Failure> {
 /// # Errors
 /// A [`Failure`] when standard output is closed.
 pub fn line(text: &str) -> Result<(), Failure> {
-    writeln!(anstream::stdout(), "{text}")
-        .map_err(|e| Failure::new(ExitStatus::BadInput, "stdout_closed", e.to_string()))
+    writeln!(anstream::stdout(), "{text}").map_err(|e| unwritable(&e))
+}
+
+/// Prints bytes on standard output as they are.
+///
+/// # Errors
+/// A [`Failure`] when standard output is closed.
+pub fn bytes(content: &[u8]) -> Result<(), Failure> {
+    let mut out = io::stdout().lock();
+    out.write_all(content).and_then(|()| out.flush()).map_err(|e| unwritable(&e))
+}
+
+/// Standard output cannot be written. Where its reader went away the program ends without a word.
+#[must_use]
+pub fn unwritable(error: &io::Error) -> Failure {
+    let exit = match error.kind() {
+        io::ErrorKind::BrokenPipe => ExitStatus::PipeClosed,
+        _ => ExitStatus::BadInput,
+    };
+    Failure::new(exit, "stdout_closed", error.to_string())
 }
 
 /// A table without frame lines for a pipe, with light ones on a terminal.

@@ -112,6 +112,37 @@ pub fn find(lang: Lang, key: &str, values: &[(&str, &str)]) -> Option<String> {
     Some(fill(lang.pick(&message.en, &message.vi), values))
 }
 
+/// The values that the facts of an error have in a language: a fact `reason` is the code of a
+/// sentence of its own.
+#[must_use]
+pub fn facts<S: AsRef<str>>(
+    lang: Lang,
+    detail: &str,
+    facts: &[(S, String)],
+) -> Vec<(String, String)> {
+    let value = |(place, (name, value)): (usize, &(S, String))| {
+        let rest = facts.get(place + 1..).unwrap_or_default();
+        let words = (name.as_ref() == "reason").then(|| reason(lang, value, detail, rest));
+        (name.as_ref().to_owned(), words.flatten().unwrap_or_else(|| value.clone()))
+    };
+    facts.iter().enumerate().map(value).collect()
+}
+
+/// The sentence of a reason, if the catalogue has it: as an error, or as the outcome of a check.
+#[must_use]
+pub fn reason<S: AsRef<str>>(
+    lang: Lang,
+    code: &str,
+    detail: &str,
+    facts: &[(S, String)],
+) -> Option<String> {
+    let facts = self::facts(lang, detail, facts);
+    let mut values: Vec<(&str, &str)> = vec![("detail", detail)];
+    values.extend(facts.iter().map(|(name, value)| (name.as_str(), value.as_str())));
+    let find = |kind: &str| find(lang, &format!("{kind}.{code}"), &values);
+    find("error").or_else(|| find("check"))
+}
+
 /// A message with its placeholders filled; the key itself where the catalogue lacks it.
 #[must_use]
 pub fn text(lang: Lang, key: &str, values: &[(&str, &str)]) -> String {

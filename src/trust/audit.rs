@@ -6,8 +6,8 @@ use cancuoc_primitives::hash::HashAlgorithm;
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
-    Distrust, ListFault, Survey, SurveyedCertificate, SurveyedCrl, SurveyedList, TrustIndex,
-    TrustStore, X509,
+    Distrust, ListFault, Survey, SurveyedCertificate, SurveyedCrl, SurveyedList, TrustError,
+    TrustIndex, TrustStore, X509,
 };
 use crate::error::ErrorCode;
 use crate::lds::{ParameterForm, PublicKey, comparable_name, name_text};
@@ -58,6 +58,8 @@ pub struct AuditFinding {
     pub detail: String,
     /// The code of the reason why something does not count.
     pub reason: Option<&'static str>,
+    /// The facts of that reason.
+    pub facts: Vec<(&'static str, String)>,
 }
 
 /// A file of the folder as it lies there.
@@ -118,24 +120,39 @@ impl Audit<'_> {
     }
 
     fn refused(&self, code: &'static str, file: usize, fault: &ListFault) -> AuditFinding {
-        finding(code, AuditSeverity::Error)
-            .file(self.file_name(file))
-            .detail(fault)
-            .because(fault.code())
+        finding(code, AuditSeverity::Error).file(self.file_name(file)).because(fault)
     }
 
     fn check_files(&self, findings: &mut Vec<AuditFinding>) {
-        for (path, problem) in &self.store.problems {
+        // That a file was changed is found below, in the folder itself.
+        let told = |(_, problem): &&(_, TrustError)| !matches!(problem, TrustError::Changed { .. });
+        for (path, problem) in self.store.problems.iter().filter(told) {
             let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
-            let found = finding("file_unusable", AuditSeverity::Error).file(name);
-            findings.push(found.detail(problem).because(problem.code()));
+            let found = match problem {
+                // Of a directory the rest counts, and it is others who make the entries.
+                TrustError::Entry { number, name, problem } => {
+                    let found = finding("entry_unusable", AuditSeverity::Warning);
+                    let subject = format!("{number}: {name}");
+                    found.subject(Some(subject)).because(&**problem)
+                }
+                TrustError::FurtherEntries(count) => {
+                    finding("further_entries_unusable", AuditSeverity::Warning).detail(count)
+                }
+                _ => finding("file_unusable", AuditSeverity::Error).because(problem),
+            };
+            findings.push(found.file(name));
         }
+        let not_indexed = match self.index.files.is_empty() {
+            true => AuditSeverity::Note,
+            false => AuditSeverity::Warning,
+        };
         let mut by_hash: HashMap<&str, &str> = HashMap::new();
         for file in self.folder {
             let named = |code, severity| finding(code, severity).file(Some(file.name.clone()));
             match (self.index.files.get(&file.name), &file.sha256) {
                 _ if !file.is_read => findings.push(named("file_unused", AuditSeverity::Warning)),
-                (None, _) => findings.push(named("file_not_indexed", AuditSeverity::Note)),
+                // Where others were added with their origin, this one stands out.
+                (None, _) => findings.push(named("file_not_indexed", not_indexed)),
                 (Some(known), Some(hash)) if known.sha256 != *hash => {
                     findings.push(named("file_changed", AuditSeverity::Error).detail(&known.added));
                 }
@@ -176,11 +193,11 @@ impl Audit<'_> {
                 let broken = matches!(reason, Distrust::NoIssuer);
                 let code = if broken { "link_broken" } else { "certificate_not_trusted" };
                 let found = named(code, AuditSeverity::Error);
-                findings.push(found.detail(reason).because(reason.code()));
+                findings.push(found.because(reason));
             }
             Err(reason) => {
                 let found = named("certificate_not_trusted", AuditSeverity::Warning);
-                findings.push(found.detail(reason).because(reason.code()));
+                findings.push(found.because(reason));
             }
         }
         let (Ok(certificate), Ok(_)) = (surveyed.certificate, &surveyed.trust) else { return };
@@ -236,7 +253,7 @@ impl Audit<'_> {
         match &list.state {
             Err(fault @ ListFault::Superseded { .. }) => {
                 let found = finding("list_superseded", AuditSeverity::Warning).file(file.clone());
-                findings.push(found.detail(fault));
+                findings.push(found.because(fault));
             }
             Err(fault) => findings.push(self.refused("list_refused", list.file, fault)),
             Ok(_) => {
@@ -249,8 +266,7 @@ impl Audit<'_> {
         }
         for (place, problem) in list.malformed {
             let found = finding("certificate_malformed", AuditSeverity::Warning).file(file.clone());
-            findings
-                .push(found.detail(format!("#{}: {problem}", place + 1)).because(problem.code()));
+            findings.push(found.because(problem).detail(format!("#{}: {problem}", place + 1)));
         }
     }
 
@@ -282,7 +298,7 @@ impl Audit<'_> {
                 missing.insert(name, name_text(&certificate.subject));
             }
         }
-        let found = |name| finding("crl_missing", AuditSeverity::Note).subject(Some(name));
+        let found = |name| finding("crl_missing", AuditSeverity::Warning).subject(Some(name));
         findings.extend(missing.into_values().map(found));
     }
 }
@@ -310,7 +326,15 @@ fn weak_key(key: &PublicKey) -> Option<(AuditSeverity, String)> {
 }
 
 fn finding(code: &'static str, severity: AuditSeverity) -> AuditFinding {
-    AuditFinding { code, severity, file: None, subject: None, detail: String::new(), reason: None }
+    AuditFinding {
+        code,
+        severity,
+        file: None,
+        subject: None,
+        detail: String::new(),
+        reason: None,
+        facts: Vec::new(),
+    }
 }
 
 impl AuditFinding {
@@ -326,7 +350,8 @@ impl AuditFinding {
         Self { detail: detail.to_string(), ..self }
     }
 
-    fn because(self, code: &'static str) -> Self {
-        Self { reason: Some(code), ..self }
+    /// Something does not count because of this error.
+    fn because(self, error: &dyn ErrorCode) -> Self {
+        Self { reason: Some(error.code()), facts: error.facts(), ..self.detail(error) }
     }
 }

@@ -8,6 +8,8 @@ use crate::lds::{CertificateParts, MASTER_LIST, decode_master_list, pem_blocks};
 
 /// Most PEM blocks of a file.
 const MAX_BLOCKS: usize = 10_000;
+/// Entries of a directory that cannot be used, as far as each is told.
+const MAX_PROBLEMS: usize = 1_000;
 
 /// An object that a store takes.
 #[derive(Debug, Clone)]
@@ -61,16 +63,23 @@ pub struct Object {
     pub alone: bool,
 }
 
+/// What a file holds.
+#[derive(Debug, Clone, Default)]
+pub struct Contents {
+    /// What can be used.
+    pub objects: Vec<Object>,
+    /// Entries of a directory that cannot.
+    pub problems: Vec<TrustError>,
+}
+
 /// The objects in the bytes of a file.
 ///
 /// # Errors
-/// [`TrustError`] where they are nothing that a store takes. Broken entries of a directory are passed
-/// over as long as there is one that is not.
-pub fn contents(bytes: &[u8]) -> Result<Vec<Object>, TrustError> {
+/// [`TrustError`] where they are nothing that a store takes. Broken entries of a directory are told
+/// beside those that are not; where there are no others, the first of them is the error.
+pub fn contents(bytes: &[u8]) -> Result<Contents, TrustError> {
     if ldif::is_ldif(bytes) {
-        let values = ldif::read(bytes)?;
-        let objects = values.iter().filter_map(|value| object(&value.bytes, false).ok());
-        return some(objects.collect());
+        return directory(bytes);
     }
     if let Some(text) = std::str::from_utf8(bytes).ok().filter(|text| text.contains("-----BEGIN "))
     {
@@ -78,13 +87,37 @@ pub fn contents(bytes: &[u8]) -> Result<Vec<Object>, TrustError> {
             .iter()
             .map(|der| object(der, true))
             .collect::<Result<_, _>>()?;
-        return some(objects);
+        return match objects.is_empty() {
+            true => Err(TrustError::Unknown),
+            false => Ok(Contents { objects, problems: Vec::new() }),
+        };
     }
-    Ok(vec![object(bytes, true)?])
+    Ok(Contents { objects: vec![object(bytes, true)?], problems: Vec::new() })
 }
 
-fn some(objects: Vec<Object>) -> Result<Vec<Object>, TrustError> {
-    if objects.is_empty() { Err(TrustError::Unknown) } else { Ok(objects) }
+/// The entries of a directory, each for itself.
+fn directory(bytes: &[u8]) -> Result<Contents, TrustError> {
+    let mut contents = Contents::default();
+    let mut further = 0;
+    for value in ldif::read(bytes)? {
+        let found = value.bytes.map_err(TrustError::Ldif);
+        match found.and_then(|bytes| object(&bytes, false)) {
+            Ok(object) => contents.objects.push(object),
+            Err(_) if contents.problems.len() >= MAX_PROBLEMS => further += 1,
+            Err(problem) => contents.problems.push(TrustError::Entry {
+                number: value.number,
+                name: value.entry,
+                problem: Box::new(problem),
+            }),
+        }
+    }
+    if contents.objects.is_empty() {
+        return Err(contents.problems.into_iter().next().unwrap_or(TrustError::Unknown));
+    }
+    if further > 0 {
+        contents.problems.push(TrustError::FurtherEntries(further));
+    }
+    Ok(contents)
 }
 
 fn object(bytes: &[u8], alone: bool) -> Result<Object, TrustError> {

@@ -33,6 +33,25 @@ pub enum TrustError {
     /// A list that is refused.
     #[error(transparent)]
     List(#[from] ListFault),
+    /// An entry of a directory export that cannot be used.
+    #[error("entry {number} ({name}): {problem}")]
+    Entry {
+        /// Number of the entry, from 1.
+        number: usize,
+        /// Its distinguished name.
+        name: String,
+        /// Why.
+        problem: Box<Self>,
+    },
+    /// So many entries that cannot be used that the rest is only counted.
+    #[error("{0} further entries")]
+    FurtherEntries(usize),
+    /// The file is not the one that was added: the index has another hash.
+    #[error("added {added}, changed since")]
+    Changed {
+        /// When it was added.
+        added: String,
+    },
     /// The index of the folder is malformed.
     #[error("{0}")]
     Index(String),
@@ -48,7 +67,16 @@ impl ErrorCode for TrustError {
             Self::Malformed(_) => "trust_file_malformed",
             Self::Ldif(error) => error.code(),
             Self::List(fault) => fault.code(),
+            Self::Entry { .. } | Self::FurtherEntries(_) => "ldif_entry_unusable",
+            Self::Changed { .. } => "trust_file_changed",
             Self::Index(_) => "trust_index_malformed",
+        }
+    }
+
+    fn facts(&self) -> Vec<(&'static str, String)> {
+        match self {
+            Self::List(fault) => fault.facts(),
+            _ => Vec::new(),
         }
     }
 }
@@ -91,4 +119,19 @@ impl ErrorCode for Distrust {
             Self::NotVouched => "csca_not_vouched",
         }
     }
+
+    fn facts(&self) -> Vec<(&'static str, String)> {
+        match self {
+            Self::List(fault) => because(fault),
+            Self::SelfSignature(fault) => because(fault),
+            _ => Vec::new(),
+        }
+    }
+}
+
+/// The facts of an error that another is the reason of.
+fn because(error: &dyn ErrorCode) -> Vec<(&'static str, String)> {
+    let mut facts = vec![("reason", error.code().to_owned())];
+    facts.extend(error.facts());
+    facts
 }

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{TrustError, TrustStore};
+use super::{TrustError, TrustIndex, TrustStore};
 
 /// Longest file that is read: the whole directory of ICAO has some 80 MB.
 const MAX_FILE: u64 = 256 << 20;
@@ -50,18 +50,30 @@ pub fn read(path: &Path) -> Result<Vec<u8>, TrustError> {
 impl TrustStore {
     /// Reads a folder: certificates in DER or PEM, revocation lists, master lists, deviation and
     /// defect lists, LDIF. What cannot be used is listed in [`Self::problems`], and does not stop the
-    /// rest. No signature is verified yet.
+    /// rest; nor does a file that is not the one that was added. No signature is verified yet.
     ///
     /// # Errors
-    /// When the folder itself cannot be read.
+    /// When the folder itself or its index cannot be read.
     pub fn load(folder: &Path) -> std::io::Result<Self> {
-        let mut store = Self::default();
+        let (mut store, index) = (Self::default(), index(folder)?);
         for path in files(folder)?.into_iter().filter(|path| is_read(path)) {
-            let added = read(&path).and_then(|bytes| store.add_file(&path, &bytes));
+            let added = read(&path).and_then(|bytes| {
+                index.check(&path, &bytes)?;
+                store.add_file(&path, &bytes)
+            });
             if let Err(problem) = added {
                 store.problems.push((path, problem));
             }
         }
         Ok(store)
+    }
+}
+
+/// The index of a folder; an empty one where it has none.
+fn index(folder: &Path) -> std::io::Result<TrustIndex> {
+    match std::fs::read(folder.join(TrustIndex::FILE)) {
+        Ok(bytes) => TrustIndex::from_json(&bytes).map_err(std::io::Error::other),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(TrustIndex::default()),
+        Err(error) => Err(error),
     }
 }

@@ -1,8 +1,11 @@
 //! Where the files of a trust folder came from: a file beside them. Nothing is trusted for standing in
-//! it.
+//! it; what is another file than stands in it is not used. That finds a file that was spoiled or
+//! replaced without care, not somebody who may write to the folder, and so to the index.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
+use cancuoc_primitives::hash::HashAlgorithm;
 use serde::{Deserialize, Serialize};
 
 use super::TrustError;
@@ -60,6 +63,26 @@ impl TrustIndex {
             return Err(TrustError::Index(format!("schema is not {SCHEMA}")));
         }
         Ok(index)
+    }
+
+    /// Whether the file of this name is another one than was added. One that was put into the folder
+    /// by hand is none that was.
+    #[must_use]
+    pub fn differs(&self, name: &str, sha256: &str) -> bool {
+        self.files.get(name).is_some_and(|known| known.sha256 != sha256)
+    }
+
+    /// Refuses a file that is another one than was added under its name.
+    ///
+    /// # Errors
+    /// [`TrustError::Changed`].
+    pub fn check(&self, path: &Path, bytes: &[u8]) -> Result<(), TrustError> {
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        let Some(known) = self.files.get(name) else { return Ok(()) };
+        if known.sha256 == hex::encode(HashAlgorithm::Sha256.digest(bytes)) {
+            return Ok(());
+        }
+        Err(TrustError::Changed { added: known.added.clone() })
     }
 
     /// The index as JSON.

@@ -16,6 +16,8 @@ use crate::error::ErrorCode;
 const MAX_VALUE: usize = 32 << 20;
 /// Most values of a file: the whole directory has some 30,000.
 const MAX_VALUES: usize = 500_000;
+/// Characters of the name of an entry that are kept.
+const MAX_NAME: usize = 300;
 
 /// Attributes with certificates and lists, in lower case and without options.
 const ATTRIBUTES: [&str; 7] = [
@@ -31,10 +33,12 @@ const ATTRIBUTES: [&str; 7] = [
 /// A value of an entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LdifValue {
-    /// Distinguished name of the entry.
+    /// Distinguished name of the entry, its end cut off where it is longer than any.
     pub entry: String,
-    /// The object in DER.
-    pub bytes: Vec<u8>,
+    /// Number of the entry in its file, from 1.
+    pub number: usize,
+    /// The object in DER, or why there is none.
+    pub bytes: Result<Vec<u8>, LdifError>,
 }
 
 /// Why a file is not read.
@@ -52,6 +56,12 @@ pub enum LdifError {
         /// Number of the line that the value starts in, from 1.
         line: usize,
     },
+    /// A value stands elsewhere, under an address that is not asked.
+    #[error("LDIF line {line}: value stands elsewhere")]
+    Elsewhere {
+        /// Number of the line, from 1.
+        line: usize,
+    },
     /// More values than any directory has.
     #[error("LDIF: more than {MAX_VALUES} values")]
     TooMany,
@@ -61,6 +71,7 @@ impl ErrorCode for LdifError {
     fn code(&self) -> &'static str {
         match self {
             Self::Line { .. } | Self::Value { .. } | Self::TooMany => "ldif_malformed",
+            Self::Elsewhere { .. } => "ldif_value_elsewhere",
         }
     }
 }
@@ -80,13 +91,14 @@ pub fn is_ldif(bytes: &[u8]) -> bool {
     false
 }
 
-/// The certificates and lists of a file, in its order. Entries that take something away
-/// (`changetype: delete`) hold nothing.
+/// The certificates and lists of a file, in its order, those too whose value cannot be read. Entries
+/// that take something away (`changetype: delete`) hold nothing.
 ///
 /// # Errors
-/// [`LdifError`].
+/// [`LdifError`] where the file as a whole cannot be taken apart.
 pub fn read(bytes: &[u8]) -> Result<Vec<LdifValue>, LdifError> {
     let mut values = Vec::new();
+    let mut entries = 0;
     let mut entry: Option<String> = None;
     for Line { number, text } in (Lines { bytes, line: 0 }) {
         if text.is_empty() {
@@ -98,15 +110,24 @@ pub fn read(bytes: &[u8]) -> Result<Vec<LdifValue>, LdifError> {
         }
         let (name, form, value) = split(&text).ok_or(LdifError::Line { line: number })?;
         match (name.as_str(), &entry) {
-            ("dn", _) => entry = Some(text_value(form, value).unwrap_or_default()),
+            ("dn", _) => {
+                entries += 1;
+                let name = text_value(form, value).unwrap_or_default();
+                entry = Some(name.chars().take(MAX_NAME).collect());
+            }
             ("version", None) => {}
             (_, None) => return Err(LdifError::Line { line: number }),
-            (name, Some(entry)) if form == Form::Base64 && ATTRIBUTES.contains(&name) => {
+            (name, Some(entry)) if ATTRIBUTES.contains(&name) => {
                 if values.len() >= MAX_VALUES {
                     return Err(LdifError::TooMany);
                 }
-                let bytes = decode(value).ok_or(LdifError::Value { line: number })?;
-                values.push(LdifValue { entry: entry.clone(), bytes });
+                let not_read = LdifError::Value { line: number };
+                let bytes = match form {
+                    Form::Base64 => decode(value).ok_or(not_read),
+                    Form::Text => Err(not_read),
+                    Form::Address => Err(LdifError::Elsewhere { line: number }),
+                };
+                values.push(LdifValue { entry: entry.clone(), number: entries, bytes });
             }
             _ => {}
         }
@@ -209,14 +230,21 @@ mod tests {
     #[test]
     fn takes_certificates_and_lists_out_of_their_entries() {
         let values = read(SAMPLE.as_bytes()).unwrap();
-        let found: Vec<_> = values.iter().map(|v| (v.entry.as_str(), &v.bytes[..])).collect();
-        assert_eq!(found, [("cn=x,c=FR", &[1, 2, 3][..]), ("cn=y,o=crl,c=FR", &[4, 5][..])]);
+        let found: Vec<_> =
+            values.into_iter().map(|v| (v.entry, v.number, v.bytes.unwrap())).collect();
+        let [first, second] = ["cn=x,c=FR", "cn=y,o=crl,c=FR"].map(ToOwned::to_owned);
+        assert_eq!(found, [(first, 2, vec![1, 2, 3]), (second, 3, vec![4, 5])]);
     }
 
     #[test]
     fn says_in_which_line_a_value_is_broken() {
-        let broken = SAMPLE.replace("BAU=", "BA!=");
-        assert_eq!(read(broken.as_bytes()), Err(LdifError::Value { line: 15 }));
+        let second = |from: &str, to: &str| {
+            read(SAMPLE.replace(from, to).as_bytes()).unwrap().swap_remove(1).bytes
+        };
+        assert_eq!(second("BAU=", "BA!="), Err(LdifError::Value { line: 15 }));
+        assert_eq!(second(":: BAU=", ": plain"), Err(LdifError::Value { line: 15 }));
+        let elsewhere = second(":: BAU=", ":< file:///etc/passwd");
+        assert_eq!(elsewhere, Err(LdifError::Elsewhere { line: 15 }));
         let outside = "cn: x\n";
         assert_eq!(read(outside.as_bytes()), Err(LdifError::Line { line: 1 }));
     }
@@ -241,7 +269,7 @@ mod tests {
             let folded: Vec<String> = line.as_bytes().chunks(width)
                 .map(|chunk| String::from_utf8_lossy(chunk).into_owned()).collect();
             let text = format!("dn: a\n{}\n", folded.join("\n "));
-            prop_assert_eq!(&read(text.as_bytes()).unwrap()[0].bytes, &bytes);
+            prop_assert_eq!(&read(text.as_bytes()).unwrap()[0].bytes, &Ok(bytes));
         }
     }
 }

@@ -25,7 +25,7 @@ mod update;
 pub use audit::{Audit, AuditFinding, AuditSeverity, FolderFile};
 pub use cache::SignatureCache;
 pub use certificate::{X509, X509Error};
-pub use content::{Content, Object, contents};
+pub use content::{Content, Contents, Object, contents};
 pub use crl::{Crl, Revocation};
 pub use decide::{Acceptance, Basis};
 pub use error::{Distrust, TrustError};

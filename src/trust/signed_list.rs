@@ -75,6 +75,18 @@ impl ErrorCode for ListFault {
             Self::Superseded { .. } => "list_superseded",
         }
     }
+
+    fn facts(&self) -> Vec<(&'static str, String)> {
+        match self {
+            Self::Profile(code) => vec![("reason", (*code).to_owned())],
+            Self::SignerNotValid { signed_at } => vec![("time", signed_at.to_string())],
+            Self::SignerUnknown { country, key_id } => {
+                vec![("country", country.clone()), ("key_id", key_id.clone())]
+            }
+            Self::Superseded { newer } => vec![("time", newer.to_string())],
+            _ => Vec::new(),
+        }
+    }
 }
 
 impl SignedList {

@@ -8,7 +8,7 @@ use std::sync::OnceLock;
 use jiff::Timestamp;
 
 use super::authorities::{Authorities, Place};
-use super::content::{Content, Object, contents};
+use super::content::{Content, Contents, Object, contents};
 use super::decide::{Acceptance, Basis};
 use super::{Crl, Distrust, KnownDefect, ListFault, SignedList, TrustError};
 use crate::lds::{CertificateParts, SignerIdentifier, comparable_name};
@@ -117,7 +117,11 @@ impl TrustStore {
     pub fn add(&mut self, bytes: &[u8]) -> Result<(), TrustError> {
         let before = self.problems.len();
         self.add_file(Path::new("-"), bytes)?;
-        match self.problems.get(before) {
+        // A directory is worth as much as those of its entries that can be used.
+        let of_whole = |(_, problem): &&(PathBuf, TrustError)| {
+            !matches!(problem, TrustError::Entry { .. } | TrustError::FurtherEntries(_))
+        };
+        match self.problems.iter().skip(before).find(of_whole) {
             Some((_, problem)) => Err(problem.clone()),
             None => Ok(()),
         }
@@ -128,7 +132,8 @@ impl TrustStore {
     /// # Errors
     /// [`TrustError`] where nothing of it can.
     pub fn add_file(&mut self, path: &Path, bytes: &[u8]) -> Result<(), TrustError> {
-        let objects = contents(bytes)?;
+        let Contents { objects, problems } = contents(bytes)?;
+        self.problems.extend(problems.into_iter().map(|problem| (path.to_owned(), problem)));
         let file = self.files.len();
         let mut holds: Vec<(&'static str, usize)> = Vec::new();
         for Object { content, alone } in objects {

@@ -414,7 +414,45 @@ fn a_certificate_in_a_directory_is_nobodys_word() {
 #[test]
 fn a_directory_of_broken_entries_alone_is_refused() {
     let directory = ldif("certificateRevocationList;binary", &[b"broken", b"too"]);
-    assert_eq!(contents(&directory).unwrap_err(), TrustError::Unknown);
+    let error = contents(&directory).unwrap_err();
+    assert!(matches!(&error, TrustError::Entry { number: 1, .. }), "{error}");
+    assert_eq!(contents(b"dn: c=VN\ncn: x\n").unwrap_err(), TrustError::Unknown);
+}
+
+#[test]
+fn a_broken_entry_of_a_directory_is_named_and_the_others_count() {
+    let lister = Authority::new("DE", "CSCA");
+    let list = Lister::new(&lister).list(&[&Authority::new("VN", "CSCA").root()], EARLY);
+    let mut directory = ldif("pkdMasterListContent", &[&list]);
+    directory.extend_from_slice(b"\ndn: cn=broken,c=XX\nuserCertificate;binary:: MAEC\n");
+    directory.extend_from_slice(b"\ndn: cn=away,c=XX\nuserCertificate;binary:< http://x/\n");
+    let mut store = store(&[&lister.root()]);
+    store.add_file("pkd.ldif".as_ref(), &directory).unwrap();
+    assert_eq!(list_state(&store, 0), Ok(()));
+    let found: Vec<_> = store
+        .problems
+        .iter()
+        .map(|(path, problem)| match problem {
+            TrustError::Entry { number, name, problem } => {
+                (path.to_str().unwrap(), *number, name.as_str(), problem.code())
+            }
+            other => panic!("{other}"),
+        })
+        .collect();
+    let expected = [
+        ("pkd.ldif", 2, "cn=broken,c=XX", "trust_file_malformed"),
+        ("pkd.ldif", 3, "cn=away,c=XX", "ldif_value_elsewhere"),
+    ];
+    assert_eq!(found, expected);
+}
+
+#[test]
+fn so_many_broken_entries_are_counted_after_a_while() {
+    let entry = "dn: c=XX\nuserCertificate;binary:: MAEC\n\n".repeat(1_003);
+    let good = ldif("cACertificate;binary", &[&Authority::new("VN", "CSCA").root()]);
+    let contents = contents(&[entry.as_bytes(), &good].concat()).unwrap();
+    assert_eq!((contents.objects.len(), contents.problems.len()), (1, 1_001));
+    assert_eq!(contents.problems.last(), Some(&TrustError::FurtherEntries(3)));
 }
 
 #[test]
@@ -660,7 +698,7 @@ fn takes_a_list_in_indefinite_lengths() {
     let ber =
         [&[0x30, 0x80][..], oid, &[0xA0, 0x80, 0x30, 0x80], signed_data.value(), &[0; 6]].concat();
     assert_eq!(list_state(&store(&[&lister.root(), &ber]), 0), Ok(()));
-    assert_eq!(contents(&ber).unwrap()[0].content.kind(), "master_list");
+    assert_eq!(contents(&ber).unwrap().objects[0].content.kind(), "master_list");
 }
 
 #[test]
@@ -682,6 +720,38 @@ fn reads_a_folder_and_names_what_it_cannot_use() {
         .collect();
     let expected = [("broken.cer", "trust_file_malformed"), ("text.crl", "trust_file_unknown")];
     assert_eq!(problems, expected);
+}
+
+#[test]
+fn a_file_that_was_changed_after_it_was_added_is_not_used() {
+    let folder = tempfile::tempdir().unwrap();
+    let (added, other) = (Authority::new("VN", "CSCA"), Authority::new("VN", "CSCA"));
+    let root = added.root();
+    let write = |name: &str, bytes: &[u8]| std::fs::write(folder.path().join(name), bytes).unwrap();
+    let trusts = |authority: &Authority| {
+        let store = TrustStore::load(folder.path()).unwrap();
+        let problem = store.problems.first().map(|(_, problem)| problem.code());
+        (basis(&store, &authority.document_signer()).is_ok(), problem)
+    };
+    write("csca.cer", &other.root());
+    assert_eq!(trusts(&other), (true, None), "a folder that is filled by hand has no index");
+    let mut index = TrustIndex::default();
+    let provenance = Provenance {
+        sha256: hex::encode(HashAlgorithm::Sha256.digest(&root)),
+        added: "2026-11-23T12:00:00Z".to_owned(),
+        source: "csca.cer".to_owned(),
+        note: None,
+        anchor: true,
+    };
+    index.files.insert("csca.cer".to_owned(), provenance);
+    write(TrustIndex::FILE, &index.to_json());
+    assert_eq!(trusts(&other), (false, Some("trust_file_changed")));
+    write("csca.cer", &root);
+    assert_eq!(trusts(&added), (true, None));
+    write("more.cer", &other.root());
+    assert_eq!(trusts(&other), (true, None), "what is in no index was put there by hand");
+    write(TrustIndex::FILE, b"{");
+    assert!(TrustStore::load(folder.path()).is_err(), "nobody knows what was added");
 }
 
 proptest! {

@@ -13,8 +13,8 @@ use crate::cli::ExitStatus;
 use crate::error::ErrorCode;
 use crate::lds::{SignedData, country_of_name, name_text};
 use crate::trust::{
-    Content, DEFECT_LIST, KnownDefect, Survey, TrustStore, X509, contents, decode_defect_list,
-    decode_deviation_list,
+    Content, Contents, DEFECT_LIST, KnownDefect, Survey, TrustStore, X509, contents,
+    decode_defect_list, decode_deviation_list,
 };
 
 fn bad(error: &dyn ErrorCode) -> Failure {
@@ -56,7 +56,7 @@ type Counts = BTreeMap<&'static str, BTreeMap<String, usize>>;
 
 /// What an export of a directory holds.
 pub(super) fn ldif(bytes: &[u8]) -> Result<Value, Failure> {
-    let objects = contents(bytes).map_err(|e| bad(&e))?;
+    let Contents { objects, problems } = contents(bytes).map_err(|e| bad(&e))?;
     let mut counts = Counts::new();
     for object in &objects {
         let country = match &object.content {
@@ -86,6 +86,9 @@ pub(super) fn ldif(bytes: &[u8]) -> Result<Value, Failure> {
         members.extend(counts);
     }
     value["master_lists"] = lists.collect();
+    if !problems.is_empty() {
+        value["unusable"] = problems.iter().map(ToString::to_string).collect();
+    }
     Ok(value)
 }
 

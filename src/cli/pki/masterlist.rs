@@ -69,7 +69,10 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<ExitStatus
 fn read(path: &Path) -> Result<Vec<Vec<u8>>, Failure> {
     let fail = |error: &trust::TrustError| bad(error).with("path", path.display());
     let bytes = trust::read(path).map_err(|e| fail(&e))?;
-    let objects = trust::contents(&bytes).map_err(|e| fail(&e))?;
+    let trust::Contents { objects, problems } = trust::contents(&bytes).map_err(|e| fail(&e))?;
+    if let Some(problem) = problems.first() {
+        return Err(fail(problem));
+    }
     let certificate = |object: trust::Object| match object.content {
         Content::Certificate { der, .. } => Ok(der),
         _ => Err(fail(&trust::TrustError::Unknown)),

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::describe::{Described, reason};
+use super::describe::Described;
 use super::folder::{TrustFolder, contents, provenance, read, sha256};
 use super::{Context, ExitStatus, Failure, output};
 use crate::error::ErrorCode;
@@ -39,6 +39,9 @@ pub(super) struct Arguments {
     from: Option<String>,
 }
 
+/// Most entries that cannot be used of a file as it is added; `trust list` tells all.
+const SHOWN_PROBLEMS: usize = 10;
+
 /// A file that is to be added.
 struct Addition<'a> {
     source: &'a Path,
@@ -53,17 +56,18 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<ExitStatus
     // Nothing is made or written before all files are read.
     for source in &arguments.files {
         let bytes = read(source)?;
-        let objects = contents(source, &bytes)?;
+        let objects = contents(source, &bytes)?.objects;
         additions.push(Addition { source, bytes, objects, name: String::new() });
     }
     folder.create()?;
     let _lock = folder.lock()?;
     let (mut store, mut index) = (folder.load()?, folder.index()?);
-    let known = folder.lists()?;
+    let known = folder.lists(&index)?;
     let first = store.files().len();
     for addition in &mut additions {
         addition.check(&known, arguments.anchor)?;
-        addition.name = folder.free_name(addition.source, addition.kind(), &addition.bytes)?;
+        addition.name =
+            folder.free_name(addition.source, addition.kind(), &addition.bytes, &index)?;
         store
             .add_file(Path::new(&addition.name), &addition.bytes)
             .map_err(|error| Failure::from_error(ExitStatus::BadInput, &error))?;
@@ -136,16 +140,15 @@ impl Addition<'_> {
         file: usize,
     ) -> Result<(), Failure> {
         let fail = |error: &dyn ErrorCode| {
-            let detail = format!("{}: {error}", self.source.display());
-            self.failure(ExitStatus::BadInput, error.code(), detail)
+            Failure::from_error(ExitStatus::BadInput, error).about(self.source.display())
         };
+        // In the export of a directory each object stands for itself; what is broken is told.
+        if !self.objects.iter().all(|object| object.alone) {
+            return Ok(());
+        }
         if let Some((_, problem)) = store.problems.iter().find(|(p, _)| *p == Path::new(&self.name))
         {
             return Err(fail(problem));
-        }
-        // In the export of a directory each object stands for itself.
-        if !self.objects.iter().all(|object| object.alone) {
-            return Ok(());
         }
         let own = survey.certificates.iter().filter(|c| c.pinned.contains(&file));
         for certificate in own {
@@ -201,6 +204,7 @@ pub(super) fn added(described: &Described<'_>, file: usize) -> Value {
         "not_trusted": certificates.clone().count() - trusted,
         "certificates": anchors.map(|c| described.certificate(c)).collect::<Vec<_>>(),
         "master_lists": lists.collect::<Vec<_>>(),
+        "problems": described.problems_of(file),
     })
 }
 
@@ -236,10 +240,17 @@ pub(super) fn print(context: &Context, key: &str, file: &Value) -> Result<(), Fa
         let values = [("country", text(&list["country"])), ("date", text(&list["signed_at"]))];
         let values: Vec<(&str, &str)> = values.iter().map(|(n, v)| (*n, v.as_str())).collect();
         output::line(&format!("  {}", context.text("trust.list_of", &values)))?;
-        if let Some(code) = list["reason"]["code"].as_str() {
-            let message = text(&list["reason"]["message"]);
-            output::line(&format!("    {}", reason(context, code, &message)))?;
+        if let Some(message) = list["reason"]["message"].as_str() {
+            output::line(&format!("    {message}"))?;
         }
+    }
+    let problems = file["problems"].as_array().map(Vec::as_slice).unwrap_or_default();
+    for problem in problems.iter().take(SHOWN_PROBLEMS) {
+        output::line(&format!("  → {}", text(&problem["message"])))?;
+    }
+    if let Some(more @ 1..) = problems.len().checked_sub(SHOWN_PROBLEMS) {
+        let values = [("count", &*more.to_string())];
+        output::line(&format!("  → {}", context.text("trust.more_problems", &values)))?;
     }
     if file["not_trusted"] != 0 {
         output::line(&format!("  {}", context.text("trust.not_trusted", &values)))?;

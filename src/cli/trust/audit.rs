@@ -6,10 +6,10 @@ use std::path::PathBuf;
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::describe::reason;
 use super::folder::{TrustFolder, now};
 use super::list::summary;
 use super::{Context, ExitStatus, Failure, output};
+use crate::cli::text::{self, plain};
 use crate::trust::{Audit, AuditFinding, AuditSeverity, Survey, TrustStore};
 
 /// Look for what is wrong, weak or out of date in a trust folder; verifies every signature anew.
@@ -17,7 +17,8 @@ use crate::trust::{Audit, AuditFinding, AuditSeverity, Survey, TrustStore};
 #[command(after_help = "Examples:\n  \
     cancuoc trust audit --trust csca/\n  \
     cancuoc trust audit --trust csca/ --json | jq '.findings[] | select(.severity == \"error\")'\n\n\
-    Exit codes: 0 nothing or only warnings, 6 something does not count that is meant to.")]
+    Exit codes: 0 nothing, or only warnings and notes; 6 an error: something does not count that is \
+    meant to.")]
 pub(super) struct Arguments {
     /// The trust folder.
     #[arg(long, value_name = "DIR")]
@@ -36,18 +37,20 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<ExitStatus
     findings.extend(folder_findings(&folder, &store, &survey));
     findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
     let has_errors = findings.iter().any(|finding| finding.severity == AuditSeverity::Error);
+    let counts = Counts::of(&findings);
     findings.retain(|finding| !arguments.no_notes || finding.severity > AuditSeverity::Note);
     if context.json {
         let findings: Vec<Value> = findings.iter().map(|f| to_json(context, f)).collect();
         let summary = summary(&store, &survey);
         output::json(&json!({
-            "schema": "cancuoc.trust-audit/1", "summary": summary, "findings": findings,
+            "schema": "cancuoc.trust-audit/1",
+            "summary": summary,
+            "counts": counts.to_json(),
+            "findings": findings,
         }))?;
     } else {
-        findings.iter().try_for_each(|finding| print(context, finding))?;
-        if findings.is_empty() {
-            output::line(&context.text("trust.audit_clean", &[]))?;
-        }
+        print_all(context, &findings)?;
+        output::line(&counts.line(context))?;
     }
     Ok(if has_errors { ExitStatus::BadInput } else { ExitStatus::Done })
 }
@@ -65,6 +68,7 @@ fn folder_findings(
         subject: None,
         detail: folder.path().display().to_string(),
         reason: None,
+        facts: Vec::new(),
     };
     let mut findings = Vec::new();
     if folder.is_writable_by_others() {
@@ -82,7 +86,9 @@ fn folder_findings(
 }
 
 fn sentence(context: &Context, finding: &AuditFinding) -> String {
-    let because = finding.reason.map(|code| reason(context, code, &finding.detail));
+    let because = finding
+        .reason
+        .and_then(|code| text::reason(context.lang, code, &finding.detail, &finding.facts));
     let detail = because.as_deref().unwrap_or(&finding.detail);
     context.text(&format!("trust_finding.{}", finding.code), &[("detail", detail)])
 }
@@ -99,16 +105,71 @@ fn to_json(context: &Context, finding: &AuditFinding) -> Value {
     })
 }
 
-fn print(context: &Context, finding: &AuditFinding) -> Result<(), Failure> {
-    let color = match finding.severity {
+/// How many findings of each severity there are.
+#[derive(Debug, Clone, Copy)]
+struct Counts {
+    errors: usize,
+    warnings: usize,
+    notes: usize,
+}
+
+impl Counts {
+    fn of(findings: &[AuditFinding]) -> Self {
+        let count =
+            |severity| findings.iter().filter(|finding| finding.severity == severity).count();
+        Self {
+            errors: count(AuditSeverity::Error),
+            warnings: count(AuditSeverity::Warning),
+            notes: count(AuditSeverity::Note),
+        }
+    }
+
+    fn to_json(self) -> Value {
+        json!({ "error": self.errors, "warning": self.warnings, "note": self.notes })
+    }
+
+    /// All that was found in a line; notes count too where they are left out above.
+    fn line(self, context: &Context) -> String {
+        if self.errors + self.warnings + self.notes == 0 {
+            return context.text("trust.audit_clean", &[]);
+        }
+        let [errors, warnings, notes] =
+            [self.errors, self.warnings, self.notes].map(|count| count.to_string());
+        let values = [("errors", &*errors), ("warnings", &*warnings), ("notes", &*notes)];
+        let worst = match self {
+            Self { errors: 1.., .. } => AuditSeverity::Error,
+            Self { warnings: 1.., .. } => AuditSeverity::Warning,
+            _ => AuditSeverity::Note,
+        };
+        let style = style(worst);
+        format!("{style}{}{style:#}", context.text("trust.audit_counts", &values))
+    }
+}
+
+fn style(severity: AuditSeverity) -> anstyle::Style {
+    let color = match severity {
         AuditSeverity::Error => anstyle::AnsiColor::Red,
         AuditSeverity::Warning => anstyle::AnsiColor::Yellow,
         AuditSeverity::Note => anstyle::AnsiColor::Cyan,
     };
-    let style = color.on_default().bold();
+    color.on_default().bold()
+}
+
+/// The findings, those of each severity set apart.
+fn print_all(context: &Context, findings: &[AuditFinding]) -> Result<(), Failure> {
+    for group in findings.chunk_by(|one, next| one.severity == next.severity) {
+        group.iter().try_for_each(|finding| print(context, finding))?;
+        output::line("")?;
+    }
+    Ok(())
+}
+
+fn print(context: &Context, finding: &AuditFinding) -> Result<(), Failure> {
+    let style = style(finding.severity);
     let severity = context.text(&format!("severity.{}", finding.severity.as_str()), &[]);
     let what: Vec<&str> =
         [&finding.file, &finding.subject].into_iter().flatten().map(String::as_str).collect();
     let what = if what.is_empty() { String::new() } else { format!("{}: ", what.join(", ")) };
+    let what = plain(&what);
     output::line(&format!("{style}{severity}{style:#}: {what}{}", sentence(context, finding)))
 }

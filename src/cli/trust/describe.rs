@@ -1,5 +1,8 @@
 //! The parts of a trust folder as JSON, and as words for people.
 
+use std::io::Write;
+use std::path::Path;
+
 use serde_json::{Value, json};
 
 use super::Context;
@@ -7,8 +10,8 @@ use crate::cli::text;
 use crate::error::ErrorCode;
 use crate::lds::{ParameterForm, name_text};
 use crate::trust::{
-    Basis, Survey, SurveyedCertificate, SurveyedCrl, SurveyedDefects, SurveyedList, TrustStore,
-    X509,
+    Basis, Survey, SurveyedCertificate, SurveyedCrl, SurveyedDefects, SurveyedList, TrustError,
+    TrustStore, X509,
 };
 
 /// What a survey says, with the names of the files.
@@ -18,17 +21,72 @@ pub(super) struct Described<'a> {
     pub survey: &'a Survey<'a>,
 }
 
-/// The sentence of a reason: as an error, or as the outcome of a check.
-pub(super) fn reason(context: &Context, code: &str, detail: &str) -> String {
-    let find =
-        |kind: &str| text::find(context.lang, &format!("{kind}.{code}"), &[("detail", detail)]);
-    find("error").or_else(|| find("check")).unwrap_or_else(|| detail.to_owned())
+/// The sentence of an error: as such, or as the outcome of a check.
+pub(super) fn reason(context: &Context, error: &dyn ErrorCode) -> String {
+    let detail = error.to_string();
+    text::reason(context.lang, error.code(), &detail, &error.facts()).unwrap_or(detail)
+}
+
+/// The sentence of why a file, or an entry of it, is not used.
+pub(super) fn problem_text(context: &Context, problem: &TrustError) -> String {
+    let text = match problem {
+        TrustError::Entry { number, name, problem } => {
+            let values = [
+                ("number", &*number.to_string()),
+                ("name", name.as_str()),
+                ("why", &reason(context, &**problem)),
+            ];
+            context.text("trust.entry_unusable", &values)
+        }
+        TrustError::FurtherEntries(count) => {
+            context.text("trust.more_problems", &[("count", &count.to_string())])
+        }
+        TrustError::Changed { added } => {
+            let day = added.get(..10).unwrap_or(added);
+            context.text("error.trust_file_changed", &[("detail", day)])
+        }
+        other => reason(context, other),
+    };
+    // The names of entries are whoever's made the file.
+    text::plain(&text)
+}
+
+/// Most problems that are told before a card is verified; `trust list` tells all.
+const WARNED: usize = 5;
+
+/// Tells on standard error what of a folder is not used.
+pub(super) fn warn(context: &Context, store: &TrustStore) {
+    let yellow = anstyle::AnsiColor::Yellow.on_default().bold();
+    let label = context.text("severity.warning", &[]);
+    let mut stderr = anstream::stderr();
+    // Whoever closed standard error does not want to know.
+    let mut line = |text: &str| drop(writeln!(stderr, "{yellow}{label}:{yellow:#} {text}"));
+    for (path, problem) in store.problems.iter().take(WARNED) {
+        let hint = text::find(context.lang, &format!("hint.{}", problem.code()), &[]);
+        let hint = hint.map(|hint| format!("\n  → {hint}")).unwrap_or_default();
+        line(&format!("{}: {}{hint}", path.display(), problem_text(context, problem)));
+    }
+    if let Some(more @ 1..) = store.problems.len().checked_sub(WARNED) {
+        line(&context.text("trust.more_unused", &[("count", &more.to_string())]));
+    }
+}
+
+/// A file, or an entry of it, that is not used.
+pub(super) fn problem_json(context: &Context, path: &Path, problem: &TrustError) -> Value {
+    let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
+    let mut value = json!({ "file": name, "code": problem.code() });
+    if let TrustError::Entry { number, name, problem } = problem {
+        value["entry"] = json!(number);
+        value["name"] = json!(name);
+        value["reason"] = json!(problem.code());
+    }
+    value["message"] = json!(problem_text(context, problem));
+    value
 }
 
 /// A reason as JSON.
 fn reason_json(context: &Context, error: &dyn ErrorCode) -> Value {
-    let message = reason(context, error.code(), &error.to_string());
-    json!({ "code": error.code(), "message": message })
+    json!({ "code": error.code(), "message": reason(context, error) })
 }
 
 /// Identifier of a certificate's key, hexadecimal.
@@ -37,6 +95,13 @@ pub(super) fn key_id(certificate: &X509) -> Option<String> {
 }
 
 impl Described<'_> {
+    /// Parts of a file that are not used.
+    pub(super) fn problems_of(&self, number: usize) -> Vec<Value> {
+        let path = self.store.files().get(number).map(|file| &file.path);
+        let problems = self.store.problems.iter().filter(|(of, _)| Some(of) == path);
+        problems.map(|(path, problem)| problem_json(self.context, path, problem)).collect()
+    }
+
     /// Name of a file by its number.
     pub(super) fn file(&self, number: usize) -> String {
         let path = self.store.files().get(number).and_then(|file| file.path.file_name());

@@ -37,7 +37,7 @@ pub(super) fn read(path: &Path) -> Result<Vec<u8>, Failure> {
 }
 
 /// The objects of a file that is given to be added.
-pub(super) fn contents(path: &Path, bytes: &[u8]) -> Result<Vec<trust::Object>, Failure> {
+pub(super) fn contents(path: &Path, bytes: &[u8]) -> Result<trust::Contents, Failure> {
     trust::contents(bytes).map_err(|error| bad(path, &error))
 }
 
@@ -67,6 +67,8 @@ impl TrustFolder {
     }
 
     pub(super) fn load(&self) -> Result<TrustStore, Failure> {
+        // First, for its errors say more than those of the folder.
+        self.index()?;
         TrustStore::load(&self.path).map_err(|error| self.failure(&error))
     }
 
@@ -143,19 +145,21 @@ impl TrustFolder {
         Ok(paths.iter().filter_map(file).collect())
     }
 
-    /// The lists in its files.
-    pub(super) fn lists(&self) -> Result<Vec<FileLists>, Failure> {
+    /// The lists in its files, but for those that were changed since they were added.
+    pub(super) fn lists(&self, index: &TrustIndex) -> Result<Vec<FileLists>, Failure> {
         let paths = trust::files(&self.path).map_err(|error| self.failure(&error))?;
         let lists = |path: &PathBuf| {
             let name = path.file_name()?.to_str()?;
-            let objects = trust::contents(&trust::read(path).ok()?).ok()?;
-            Some(FileLists::new(name, &objects))
+            let bytes = trust::read(path).ok()?;
+            index.check(path, &bytes).ok()?;
+            Some(FileLists::new(name, &trust::contents(&bytes).ok()?.objects))
         };
         Ok(paths.iter().filter(|path| trust::is_read(path)).filter_map(lists).collect())
     }
 
     /// A name for a file with these bytes that is free: its own, with a part of its hash where that is
-    /// taken.
+    /// taken. A file that was changed since it was added takes no name: it is replaced, or, where it
+    /// is the very file, added anew.
     ///
     /// # Errors
     /// Where the very file is there already.
@@ -164,6 +168,7 @@ impl TrustFolder {
         source: &Path,
         kind: &str,
         bytes: &[u8],
+        index: &TrustIndex,
     ) -> Result<String, Failure> {
         let ending = match kind {
             "crl" => "crl",
@@ -182,13 +187,20 @@ impl TrustFolder {
             Some(own) if trust::is_read(source) => own,
             _ => ending,
         };
-        let hash = sha256(bytes);
-        if let Some(same) = self.files()?.into_iter().find(|f| f.sha256.as_ref() == Some(&hash)) {
-            let failure = Failure::new(ExitStatus::Protected, "trust_file_exists", same.name);
+        let (hash, files) = (sha256(bytes), self.files()?);
+        let was_changed = |file: &FolderFile| {
+            file.sha256.as_ref().is_some_and(|hash| index.differs(&file.name, hash))
+        };
+        if let Some(same) = files.iter().find(|f| f.sha256.as_ref() == Some(&hash)) {
+            if was_changed(same) {
+                return Ok(same.name.clone());
+            }
+            let failure = Failure::new(ExitStatus::Protected, "trust_file_exists", &same.name);
             return Err(failure.with("path", source.display()));
         }
         let name = format!("{stem}.{ending}");
-        let taken = self.path.join(&name).symlink_metadata().is_ok();
+        let taken = self.path.join(&name).symlink_metadata().is_ok()
+            && !files.iter().any(|file| file.name == name && was_changed(file));
         let part = hash.get(..8).unwrap_or_default();
         Ok(if taken { format!("{stem}-{part}.{ending}") } else { name })
     }

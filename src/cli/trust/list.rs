@@ -7,12 +7,11 @@ use clap::Args;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::describe::{Described, key_id, reason};
+use super::describe::{Described, key_id, problem_json, problem_text, reason};
 use super::folder::{TrustFolder, now};
 use super::{Context, ExitStatus, Failure, output};
-use crate::error::ErrorCode;
 use crate::lds::{ParameterForm, name_text};
-use crate::trust::{Basis, Survey, SurveyedCertificate, TrustIndex, TrustStore};
+use crate::trust::{Basis, Survey, SurveyedCertificate, TrustError, TrustIndex, TrustStore};
 
 /// Show what is in a trust folder, where each part came from, and whether it counts.
 #[derive(Debug, Args)]
@@ -98,11 +97,8 @@ fn to_json(described: &Described<'_>, index: &TrustIndex, arguments: &Arguments)
         let provenance = index.files.get(&name);
         json!({ "file": name, "length": file.length, "holds": holds, "provenance": provenance })
     });
-    let problems = store.problems.iter().map(|(path, problem)| {
-        let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
-        let message = reason(described.context, problem.code(), &problem.to_string());
-        json!({ "file": name, "code": problem.code(), "message": message })
-    });
+    let problems = store.problems.iter();
+    let problems = problems.map(|(path, problem)| problem_json(described.context, path, problem));
     let shown = survey.certificates.iter().filter(|c| arguments.shows(c));
     json!({
         "schema": "cancuoc.trust-list/1",
@@ -136,21 +132,35 @@ fn state(context: &Context, good: bool, key: &str) -> comfy_table::Cell {
 fn print_files(described: &Described<'_>, index: &TrustIndex) -> Result<(), Failure> {
     let context = described.context;
     let mut table = headed(context, &["file", "kind", "of", "dated", "until", "state", "from"]);
-    let from = |file: usize| {
-        let known = index.files.get(&described.file(file));
+    let from = |file: &str| {
+        let known = index.files.get(file);
         known.map_or_else(String::new, |known| {
             let day = known.added.get(..10).unwrap_or_default();
             format!("{day} {}", known.note.as_deref().unwrap_or(&known.source))
         })
     };
-    let mut row = |file: usize, kind: &str, of: String, dates: [String; 2], state| {
+    let mut named_row = |file: String, kind: &str, of: String, dates: [String; 2], state| {
         let kind = context.text(&format!("trust.kind.{kind}"), &[]);
+        let from = from(&file);
         let [dated, until] = dates;
-        let cells = [described.file(file), kind, of, dated, until];
-        let mut cells: Vec<comfy_table::Cell> = cells.map(comfy_table::Cell::new).into();
+        let mut cells: Vec<comfy_table::Cell> =
+            [file, kind, of, dated, until].map(comfy_table::Cell::new).into();
         cells.push(state);
-        cells.push(comfy_table::Cell::new(from(file)));
+        cells.push(comfy_table::Cell::new(from));
         table.add_row(cells);
+    };
+    for (path, problem) in &described.store.problems {
+        let key = match problem {
+            TrustError::Entry { .. } | TrustError::FurtherEntries(_) => continue,
+            TrustError::Changed { .. } => "changed",
+            _ => "unusable",
+        };
+        let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
+        let state = state(context, false, key);
+        named_row(name.unwrap_or_default(), "file", String::new(), Default::default(), state);
+    }
+    let mut row = |file: usize, kind: &str, of: String, dates: [String; 2], state| {
+        named_row(described.file(file), kind, of, dates, state);
     };
     let now = now();
     for surveyed in described.survey.certificates.iter().filter(|c| c.is_pinned()) {
@@ -218,13 +228,16 @@ fn print_summary(described: &Described<'_>) -> Result<(), Failure> {
     }
     for list in &described.survey.lists {
         if let Err(fault) = &list.state {
-            let message = reason(context, fault.code(), &fault.to_string());
+            let message = reason(context, fault);
             output::line(&format!("  → {}: {message}", described.file(list.file)))?;
         }
     }
     for (path, problem) in &described.store.problems {
-        let message = reason(context, problem.code(), &problem.to_string());
-        output::line(&format!("  → {}: {message}", path.display()))?;
+        output::line(&format!("  → {}: {}", path.display(), problem_text(context, problem)))?;
+    }
+    let is_changed = |(_, problem): &(_, TrustError)| matches!(problem, TrustError::Changed { .. });
+    if described.store.problems.iter().any(is_changed) {
+        output::line(&format!("    {}", context.text("hint.trust_file_changed", &[])))?;
     }
     Ok(())
 }
@@ -244,7 +257,7 @@ fn print_certificates(described: &Described<'_>, arguments: &Arguments) -> Resul
                 let through = through.as_str().unwrap_or_default();
                 context.text(&format!("trust.state.{}", basis.as_str()), &[("through", through)])
             }
-            Err(distrust) => reason(context, distrust.code(), &distrust.to_string()),
+            Err(distrust) => reason(context, distrust),
         };
         let [subject, id, key, until] = match surveyed.certificate {
             Ok(certificate) => {

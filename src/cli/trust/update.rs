@@ -10,7 +10,6 @@ use super::add::{added, print, refused};
 use super::describe::Described;
 use super::folder::{TrustFolder, contents, provenance, read};
 use super::{Context, ExitStatus, Failure, output};
-use crate::error::ErrorCode;
 use crate::lds::{CertificateParts, comparable_name, country_of_name, name_text};
 use crate::trust::{Content, FileLists, Object, Survey, SurveyedList, TrustStore, replaced};
 
@@ -65,11 +64,12 @@ fn update(
     note: Option<&str>,
 ) -> Result<Value, Failure> {
     let bytes = read(source)?;
-    let objects = contents(source, &bytes)?;
-    let known = folder.lists()?;
+    let objects = contents(source, &bytes)?.objects;
+    let mut index = folder.index()?;
+    let known = folder.lists(&index)?;
     let new = FileLists::new("", &objects);
     let old = replaced(&new, &known).map_err(|refusal| refused(source, &refusal))?;
-    let name = folder.free_name(source, kind(&objects), &bytes)?;
+    let name = folder.free_name(source, kind(&objects), &bytes, &index)?;
     let mut store = folder.load()?;
     let file = store.files().len();
     store
@@ -87,8 +87,8 @@ fn update(
             survey.defects.iter().filter(|l| l.file == file).find_map(|l| l.state.as_ref().err())
         });
         if let Some(fault) = fault {
-            let failure = Failure::new(ExitStatus::BadInput, fault.code(), fault.to_string());
-            return Err(failure.with("path", source.display()));
+            let failure = Failure::from_error(ExitStatus::BadInput, fault);
+            return Err(failure.about(source.display()));
         }
         if let Some(crl) = survey.crls.iter().find(|c| c.file == file && c.signer.is_none()) {
             let issuer = name_text(&crl.crl.issuer);
@@ -104,7 +104,6 @@ fn update(
     let (came, went) = differences(&before, &parts(&objects));
     // The new file comes first: of two lists the newer counts, so that no moment is without any.
     folder.write(&name, &bytes)?;
-    let mut index = folder.index()?;
     index.files.insert(name.clone(), provenance(source, &bytes, note, false));
     for old in &old {
         folder.remove(old)?;
@@ -182,7 +181,7 @@ fn words(der: &[u8]) -> String {
 
 fn parts_of(folder: &TrustFolder, name: &str) -> BTreeMap<Vec<u8>, String> {
     let bytes = crate::trust::read(&folder.path().join(name)).unwrap_or_default();
-    crate::trust::contents(&bytes).map(|objects| parts(&objects)).unwrap_or_default()
+    crate::trust::contents(&bytes).map(|contents| parts(&contents.objects)).unwrap_or_default()
 }
 
 type Parts = BTreeMap<Vec<u8>, String>;
