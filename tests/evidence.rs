@@ -164,6 +164,57 @@ fn evidence_that_nobody_signed_says_so_beside_its_verdict() {
     let page = std::fs::read_to_string(report).unwrap();
     let (_, reasons) = page.split_once("<ul class=\"reasons\">").unwrap();
     assert!(reasons.contains("nobody signed the evidence file"));
+    let (header, _) = page.split_once("</header>").unwrap();
+    assert!(header.contains("nobody signed the evidence file"), "beside the verdict");
+    let (_, json) = place.replay(&["a.evidence"], &[]);
+    assert_eq!(json["warnings"][0]["code"], "evidence_not_signed");
+}
+
+#[test]
+fn a_list_warns_of_each_file_that_nobody_signed() {
+    let place = Place::new("can-cuoc-2021");
+    let key = place.text("a.issuer/ds.key");
+    place.record("a.card", "a.evidence", &[]);
+    place.record("a.card", "b.evidence", &["--evidence-key", &key, "--evidence-password", "test"]);
+    let (code, json) = place.replay(&["a.evidence", "b.evidence"], &[]);
+    assert_eq!((code, &json["warned"]), (0, &2.into()));
+    let warnings = |n: usize| &json["results"][n]["warnings"];
+    let of = |code: &str| serde_json::json!([{ "id": "evidence.origin", "code": code }]);
+    assert_eq!(*warnings(0), of("evidence_not_signed"));
+    assert_eq!(*warnings(1), of("evidence_signer_unknown"));
+    let (path, trust) = (place.text("."), place.text("a.issuer/trust"));
+    let output = cancuoc().args(["verify", "--replay", &path, "--trust", &trust]).output().unwrap();
+    let told = String::from_utf8(output.stdout).unwrap();
+    for code in ["evidence_not_signed", "evidence_signer_unknown"] {
+        assert!(told.contains(&format!("WARNING: evidence.origin: {code}")), "{told}");
+        assert!(told.contains(&format!("→ {code}: ")), "{told}");
+    }
+}
+
+#[test]
+fn the_strict_policy_of_who_replays_takes_no_proof_that_whoever_wrote_the_file_can_make_up() {
+    let place = Place::new("icao-pace-cam");
+    let (key, certificate) = (place.text("a.issuer/ds.key"), place.text("a.issuer/ds.crt"));
+    place.record("a.card", "a.evidence", &[]);
+    let sign = ["--evidence-key", &key, "--evidence-password", "test"];
+    let with = [&sign[..], &["--evidence-certificate", &certificate]].concat();
+    place.record("a.card", "signed.evidence", &with);
+    let strict = ["--policy", "strict"];
+    let (code, json) = place.replay(&["a.evidence"], &strict);
+    assert_eq!((code, &*status(&json, "chip.pace_cam")), (3, "skipped evidence_not_signed"));
+    let differ = json["evidence"]["differ"].as_array().unwrap();
+    assert!(differ.contains(&"chip.pace_cam".into()), "{differ:?}");
+    let (code, json) = place.replay(&["signed.evidence"], &strict);
+    assert_eq!((code, &*status(&json, "chip.pace_cam")), (3, "skipped evidence_signer_unknown"));
+    let known = [&strict[..], &["--evidence-signer", &certificate]].concat();
+    assert_eq!(place.replay(&["signed.evidence"], &known).0, 0);
+    assert_eq!(place.replay(&["a.evidence"], &["--policy", "standard"]).0, 0);
+    // Active Authentication is a signature of the chip, which anybody can check.
+    let signing = Place::new("can-cuoc-2021");
+    signing.record("a.card", "a.evidence", &[]);
+    let (code, json) = signing.replay(&["a.evidence"], &strict);
+    assert_eq!((code, &*status(&json, "chip.ca")), (0, "skipped evidence_not_signed"));
+    assert_eq!(status(&json, "chip.aa"), "passed ok");
 }
 
 #[test]
@@ -210,4 +261,26 @@ fn a_report_is_a_page_or_json_for_its_owner_alone() {
     assert_eq!(place.replay(&["a.evidence"], &["--report", &replayed]).0, 0);
     assert!(std::fs::read_to_string(&replayed).unwrap().contains("cancuoc"));
     assert_eq!(place.replay(&["."], &["--report", &replayed]).0, 2);
+}
+
+#[test]
+fn an_inconclusive_verdict_names_what_it_lacks_in_both_languages() {
+    let place = Place::new("icao-pace-cam");
+    place.record("a.card", "a.evidence", &[]);
+    let evidence = place.text("a.evidence");
+    let told = |language: &str| {
+        let mut verify = std::process::Command::new(env!("CARGO_BIN_EXE_cancuoc"));
+        verify.args(["--lang", language, "verify", "--replay", &evidence]);
+        let output = verify.args(["--report", &place.text("a.html")]).output().unwrap();
+        assert_eq!(output.status.code(), Some(3));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let text = told("en");
+    assert!(text.contains("Wanted: a CSCA certificate of VN with key identifier "), "{text}");
+    assert!(text.contains("Lacking for 'genuine': Chip Authentication ("), "{text}");
+    let text = told("vi");
+    assert!(text.contains("Cần: chứng thư CSCA của VN có định danh khóa "), "{text}");
+    assert!(text.contains("Để kết luận là thật còn thiếu: Xác thực chip (CA) ("), "{text}");
+    let page = std::fs::read_to_string(place.path("a.html")).unwrap();
+    assert!(page.contains("Wanted: a CSCA certificate of VN"));
 }

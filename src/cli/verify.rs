@@ -24,8 +24,9 @@ use crate::verify::{
 };
 use outcome::Reading;
 
-pub(super) use outcome::Outcome;
-pub(super) use show::hint;
+pub(super) use outcome::{Outcome, session_facts};
+pub(super) use record::{EvidenceForm, Form};
+pub(super) use show::{hint, wanted_csca};
 
 /// Is this card genuine? The whole inspection procedure and a verdict with reasons.
 #[derive(Debug, Args)]
@@ -82,7 +83,7 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<ExitStatus
         return Err(Failure::usage("--at: only with --files or --replay"));
     }
     arguments.report.check()?;
-    let trust = trust_store(arguments.trust.as_deref())?;
+    let trust = trust_store(context, arguments.trust.as_deref())?;
     let policy = arguments.policy.as_deref().map(policy).transpose()?;
     if !arguments.replay.is_empty() {
         let again = replay::Again { trust: &trust, policy: policy.as_ref(), at };
@@ -135,13 +136,9 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<ExitStatus
 }
 
 /// The trust store in a folder; an empty one without.
-fn trust_store(folder: Option<&Path>) -> Result<TrustStore, Failure> {
+fn trust_store(context: &Context, folder: Option<&Path>) -> Result<TrustStore, Failure> {
     let Some(folder) = folder else { return Ok(TrustStore::default()) };
-    let trust = TrustStore::load(folder).map_err(|e| Failure::file(folder, &e))?;
-    for (path, problem) in &trust.problems {
-        tracing::warn!("{}: {problem}", path.display());
-    }
-    Ok(trust)
+    super::trust::open(context, folder)
 }
 
 /// A time as `--at` takes it.

@@ -126,10 +126,8 @@ impl Deck {
 }
 
 /// Policies that entries are verified by besides the built-in ones, by the names of their files.
-pub const POLICIES: [(&str, &str); 2] = [
-    ("policies/legacy.toml", include_str!("policies/legacy.toml")),
-    ("policies/revocation.toml", include_str!("policies/revocation.toml")),
-];
+pub const POLICIES: [(&str, &str); 1] =
+    [("policies/legacy.toml", include_str!("policies/legacy.toml"))];
 
 #[cfg(test)]
 mod tests;

@@ -31,8 +31,17 @@ pub(super) fn named(name: &str, content: Vec<u8>) -> (String, Vec<u8>) {
 /// The issuer and its revocation list, on which nothing stands.
 pub(super) fn base(workshop: &Workshop) -> Result<Files, DeckError> {
     let csca = &workshop.csca;
+    let list = revocation_list(workshop, csca)?;
+    Ok(vec![named("vn-csca.cer", csca.certificate.clone()), list])
+}
+
+/// The current revocation list of an issuer, on which nothing stands, as a file.
+pub(super) fn revocation_list(
+    workshop: &Workshop,
+    csca: &CountrySigner,
+) -> Result<(String, Vec<u8>), DeckError> {
     let list = workshop.with_random(|r| csca.revocation_list(&[], CURRENT, &csca.key, r))?;
-    Ok(vec![named("vn-csca.cer", csca.certificate.clone()), named("vn-csca.crl", list)])
+    Ok(named("vn-csca.crl", list))
 }
 
 /// The issuer of the genuine cards.
@@ -65,10 +74,14 @@ pub(super) fn explicit_csca() -> Result<CountrySigner, DeckError> {
     CountrySigner::new("VN", "Explicit CSCA", kind, ParameterForm::Explicit, &mut random)
 }
 
-/// That CA.
+/// That CA and its revocation list.
 pub(super) const EXPLICIT_P512: Trust = Trust {
     name: "explicit-p512",
-    make: |_| Ok(vec![named("vn-explicit.cer", explicit_csca()?.certificate)]),
+    make: |workshop| {
+        let csca = explicit_csca()?;
+        let list = revocation_list(workshop, &csca)?;
+        Ok(vec![named("vn-explicit.cer", csca.certificate), list])
+    },
 };
 
 /// The issuer, whose certificate does not let it sign certificates.

@@ -240,6 +240,22 @@ impl Check {
         self.has_passed() && self.code != "ok"
     }
 
+    /// Whether it says something beside every verdict, be it genuine: a reservation, whose word an
+    /// evidence file is, or that nobody knows whether the signer was revoked.
+    #[must_use]
+    pub fn warns(&self) -> bool {
+        let open = match self.id {
+            CheckId::EvidenceOrigin => true,
+            // Where the chain does not hold its own check says so.
+            CheckId::PaRevocation => matches!(
+                self.code,
+                "crl_missing" | "crl_signature_invalid" | "crl_expired" | "crl_partial"
+            ),
+            _ => false,
+        };
+        self.is_warning() || (open && !self.has_passed() && !self.has_failed())
+    }
+
     /// Name of the status in JSON.
     #[must_use]
     pub const fn status_name(&self) -> &'static str {

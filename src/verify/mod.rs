@@ -23,8 +23,8 @@ pub use consistency::Expected;
 pub use passive_authentication::SignerCache;
 pub use policy::{
     AccessRules, ActiveAuthenticationAlgorithm, ActiveAuthenticationRules, ChipAuthenticationRules,
-    ChipProof, ExpiredDocument, PassiveAuthenticationRules, Policy, PolicyError, Refusal, SCHEMA,
-    TerminalAuthenticationRules, VerdictRules,
+    ChipProof, EvidenceRules, ExpiredDocument, PassiveAuthenticationRules, Policy, PolicyError,
+    Refusal, SCHEMA, TerminalAuthenticationRules, VerdictRules,
 };
 
 use crate::apdu::tlv::Reader;
@@ -133,6 +133,12 @@ impl Report {
     #[must_use]
     pub fn verdict(&self) -> Verdict {
         Verdict::of(&self.checks, &self.requirements)
+    }
+
+    /// The checks that say something which whoever is told the verdict must be told too, whatever
+    /// it is.
+    pub fn warnings(&self) -> impl Iterator<Item = &Check> {
+        self.checks.iter().filter(|check| check.warns())
     }
 
     /// What `genuine` still takes, where nothing failed: of each group one check must hold. An

@@ -132,7 +132,16 @@ impl Issuer {
         document
     }
 
+    /// The anchor, and the current revocation list, on which nothing stands.
     fn trust(&self) -> TrustStore {
+        let mut store = self.anchor();
+        let times = (moment("2026-06-01T00:00:00Z"), moment("2027-01-01T00:00:00Z"));
+        let list = issue_crl(&self.name, &[], 1, times, &self.csca, &mut random()).unwrap();
+        store.add(&list).unwrap();
+        store
+    }
+
+    fn anchor(&self) -> TrustStore {
         let mut store = TrustStore::default();
         store.add(&self.csca_certificate).unwrap();
         store

@@ -8,7 +8,7 @@ use cancuoc::issue::{CardImage, DocumentSigner, LoadError, Loader, Terms, prepar
 use cancuoc::lds::ParameterForm;
 use cancuoc::pki::{
     CertificateKind, CertificateRequest, KeyKind, Signer, SoftwareKey, Validity, country_name,
-    issue,
+    issue, issue_crl,
 };
 use cancuoc::terminal::ChipReading;
 use cancuoc::trust::TrustStore;
@@ -28,6 +28,7 @@ const PORTRAIT: &[u8] = include_bytes!("../../testvectors/specimen/portrait.jpg"
 /// A country signing CA and a document signer under it.
 pub struct TestIssuer {
     pub csca: Vec<u8>,
+    crl: Vec<u8>,
     ds: Vec<u8>,
     ds_key: SoftwareKey,
 }
@@ -69,7 +70,9 @@ impl TestIssuer {
         };
         let csca = issue(&root, &csca_key, &mut random()).unwrap();
         let ds = issue(&signer, &csca_key, &mut random()).unwrap();
-        Self { csca, ds, ds_key }
+        let times = (day(-1), day(90));
+        let crl = issue_crl(&name, &[], 1, times, &csca_key, &mut random()).unwrap();
+        Self { csca, crl, ds, ds_key }
     }
 
     /// The image of a card for the specimen's holder, by a built-in profile or TOML.
@@ -93,6 +96,7 @@ impl TestIssuer {
     pub fn inspect(&self, files: &DocumentFiles, chip: &ChipEvidence, policy: &Policy) -> Report {
         let mut trust = TrustStore::default();
         trust.add(&self.csca).unwrap();
+        trust.add(&self.crl).unwrap();
         let (expected, now) = (Expected::default(), Timestamp::now());
         inspect(files, chip, &Inspection { trust: &trust, now, expected: &expected, policy })
     }

@@ -11,7 +11,7 @@ use crate::document::{CardProfile, Dg13, Mrz};
 use crate::lds::{DgNumber, decode_dg1};
 use crate::terminal::{ChipReading, ReadStatistics};
 use crate::verify::evidence::SessionFacts;
-use crate::verify::{CheckId, ChipEvidence, DocumentFiles, Report, Verdict};
+use crate::verify::{Check, CheckId, ChipEvidence, DocumentFiles, Report, Verdict};
 
 /// The result of an inspection, to be shown.
 pub(in crate::cli) struct Outcome {
@@ -46,7 +46,7 @@ impl Reading {
 }
 
 /// What reading a card cost, as an evidence file keeps it.
-pub(super) const fn session_facts(reading: &ChipReading) -> SessionFacts {
+pub(in crate::cli) const fn session_facts(reading: &ChipReading) -> SessionFacts {
     SessionFacts {
         apdus: reading.counters.apdus,
         sent_bytes: reading.counters.sent_bytes,
@@ -81,6 +81,7 @@ impl Outcome {
         if self.report.verdict() == Verdict::Inconclusive {
             document["wanting"] = wanting(&self.report).into();
         }
+        document["warnings"] = warnings(&self.report, context).into();
         document["document"] = self.holder_json();
         if let Some(access) = self.access_json() {
             document["access"] = access;
@@ -168,6 +169,15 @@ pub(super) const fn exit_of(verdict: Verdict) -> ExitStatus {
 fn wanting(report: &Report) -> Vec<Value> {
     let names = |ids: Vec<CheckId>| ids.into_iter().map(CheckId::as_str).collect::<Vec<_>>();
     report.wanting().into_iter().map(|ids| names(ids).into()).collect()
+}
+
+/// What is to be told beside the verdict, whatever it is.
+fn warnings(report: &Report, context: &Context) -> Vec<Value> {
+    let warning = |check: &Check| {
+        let message = show::message(context.lang, check);
+        json!({ "id": check.id.as_str(), "code": check.code, "message": message })
+    };
+    report.warnings().map(warning).collect()
 }
 
 /// A data group's content.

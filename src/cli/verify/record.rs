@@ -24,6 +24,13 @@ pub(super) struct EvidenceOptions {
     /// personal data: readable by you alone.
     #[arg(long, value_name = "FILE", conflicts_with = "replay")]
     evidence: Option<PathBuf>,
+    #[command(flatten)]
+    form: EvidenceForm,
+}
+
+/// What evidence files look like: beside an option `--evidence` that says where they are kept.
+#[derive(Debug, Clone, Args)]
+pub(in crate::cli) struct EvidenceForm {
     /// Leave personal data out of the evidence file, and keep their hashes.
     #[arg(long, requires = "evidence")]
     evidence_redact: bool,
@@ -46,6 +53,11 @@ pub(super) struct EvidenceOptions {
 /// The options, with the key read: before the card is asked for anything.
 pub(super) struct Keeper {
     path: Option<PathBuf>,
+    form: Form,
+}
+
+/// The form of evidence files, with the key read.
+pub(in crate::cli) struct Form {
     redact: bool,
     key: Option<SoftwareKey>,
     certificate: Option<Vec<u8>>,
@@ -61,6 +73,16 @@ impl EvidenceOptions {
     /// # Errors
     /// A [`Failure`] that names the file and what is wrong with it.
     pub(super) fn resolve(&self, context: &Context) -> Result<Keeper, Failure> {
+        Ok(Keeper { path: self.evidence.clone(), form: self.form.resolve(context)? })
+    }
+}
+
+impl EvidenceForm {
+    /// Reads key and certificate.
+    ///
+    /// # Errors
+    /// A [`Failure`] that names the file and what is wrong with it.
+    pub(in crate::cli) fn resolve(&self, context: &Context) -> Result<Form, Failure> {
         let key = match (&self.evidence_key, &self.evidence_password) {
             (Some(path), Some(password)) => {
                 let password = secret::read(context, "--evidence-password", password)?;
@@ -72,7 +94,25 @@ impl EvidenceOptions {
             (Some(path), Some(key)) => Some(load_certificate(path, key)?),
             _ => None,
         };
-        Ok(Keeper { path: self.evidence.clone(), redact: self.evidence_redact, key, certificate })
+        Ok(Form { redact: self.evidence_redact, key, certificate })
+    }
+}
+
+impl Form {
+    /// The bytes of an evidence file.
+    ///
+    /// # Errors
+    /// A [`Failure`] where it would be too long, or the key does not sign.
+    pub(in crate::cli) fn file(&self, mut record: InspectionRecord) -> Result<Vec<u8>, Failure> {
+        if self.redact {
+            record = record.redacted();
+        }
+        let line = record.encode().map_err(|e| Failure::from_error(ExitStatus::BadInput, &e))?;
+        let certificate = self.certificate.as_deref();
+        let signer = self.key.as_ref().map(|key| (key as &dyn Signer, certificate));
+        let mut random = rand_core::UnwrapErr(getrandom::SysRng);
+        let file = signature::file(&line, signer, &mut random);
+        file.map_err(|e| Failure::from_error(ExitStatus::Unavailable, &e))
     }
 }
 
@@ -112,18 +152,10 @@ impl Keeper {
         inspection: &Inspection<'_>,
     ) -> Result<(), Failure> {
         let Some(path) = &self.path else { return Ok(()) };
-        let report = &outcome.report;
-        let mut record = InspectionRecord::new(&outcome.files, &outcome.chip, inspection, report);
+        let (files, chip) = (&outcome.files, &outcome.chip);
+        let mut record = InspectionRecord::new(files, chip, inspection, &outcome.report);
         record.session = outcome.session;
-        if self.redact {
-            record = record.redacted();
-        }
-        let line = record.encode().map_err(|e| bad(path, &e))?;
-        let certificate = self.certificate.as_deref();
-        let signer = self.key.as_ref().map(|key| (key as &dyn Signer, certificate));
-        let mut random = rand_core::UnwrapErr(getrandom::SysRng);
-        let file = signature::file(&line, signer, &mut random);
-        let file = file.map_err(|e| Failure::from_error(ExitStatus::Unavailable, &e))?;
+        let file = self.form.file(record)?;
         output::write_private(path, &file).map_err(|e| Failure::file(path, &e))
     }
 }

@@ -1,5 +1,6 @@
 //! Verifying evidence files again: one as a card would be, many as a list.
 
+use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -56,6 +57,8 @@ struct Summary {
     verdict: Verdict,
     /// Checks that failed, with their codes.
     failed: Vec<(&'static str, &'static str)>,
+    /// Checks that warn, whatever the verdict is.
+    warnings: Vec<(&'static str, &'static str)>,
     /// The verdict is another than was recorded.
     recorded: Verdict,
 }
@@ -189,9 +192,11 @@ impl Verifier<'_> {
         let (file, replay) = self.verify(path)?;
         let report = replay.report;
         let failed = report.checks.iter().filter(|check| check.has_failed());
+        let named = |check: &Check| (check.id.as_str(), check.code);
         Ok(Summary {
             verdict: report.verdict(),
-            failed: failed.map(|check: &Check| (check.id.as_str(), check.code)).collect(),
+            failed: failed.map(named).collect(),
+            warnings: report.warnings().map(named).collect(),
             recorded: file.record.verdict,
         })
     }
@@ -282,6 +287,18 @@ impl List {
         self.entries.iter().filter(of).count()
     }
 
+    /// Files that warn of something.
+    fn warned(&self) -> usize {
+        let warns = |entry: &&Entry| entry.result.as_ref().is_ok_and(|s| !s.warnings.is_empty());
+        self.entries.iter().filter(warns).count()
+    }
+
+    /// The codes of all warnings, each once, in the order of their names.
+    fn warning_codes(&self) -> BTreeSet<&'static str> {
+        let known = self.entries.iter().filter_map(|entry| entry.result.as_ref().ok());
+        known.flat_map(|summary| summary.warnings.iter().map(|(_, code)| *code)).collect()
+    }
+
     fn errors(&self) -> usize {
         self.entries.iter().filter(|entry| entry.result.is_err()).count()
     }
@@ -305,6 +322,9 @@ impl List {
 
     /// The document of `cancuoc.replay/1`.
     fn to_json(&self, context: &Context) -> Value {
+        let checks = |checks: &[(&str, &str)]| -> Vec<Value> {
+            checks.iter().map(|(id, code)| json!({ "id": id, "code": code })).collect()
+        };
         let entry = |entry: &Entry| {
             let file = entry.path.display().to_string();
             match &entry.result {
@@ -312,9 +332,8 @@ impl List {
                     "file": file,
                     "verdict": summary.verdict.as_str(),
                     "recorded_verdict": summary.recorded.as_str(),
-                    "failed": summary.failed.iter().map(|(id, code)| {
-                        json!({ "id": id, "code": code })
-                    }).collect::<Vec<_>>(),
+                    "failed": checks(&summary.failed),
+                    "warnings": checks(&summary.warnings),
                 }),
                 Err(failure) => json!({
                     "file": file,
@@ -331,6 +350,7 @@ impl List {
                 "inconclusive": self.count(Verdict::Inconclusive),
             },
             "errors": self.errors(),
+            "warned": self.warned(),
             "jobs": self.jobs,
             "seconds": self.seconds,
             "results": self.entries.iter().map(entry).collect::<Vec<_>>(),
@@ -338,12 +358,15 @@ impl List {
     }
 
     fn print_text(&self, context: &Context) -> Result<(), Failure> {
+        let warning = context.text("check_status.warning", &[]);
         for entry in &self.entries {
             let (what, why) = match &entry.result {
                 Ok(summary) => {
                     let name = format!("verdict_name.{}", summary.verdict.as_str());
                     let failed = summary.failed.iter().map(|(id, code)| format!("{id}: {code}"));
-                    let mut why: Vec<String> = failed.collect();
+                    let warnings = summary.warnings.iter();
+                    let warnings = warnings.map(|(id, code)| format!("{warning}: {id}: {code}"));
+                    let mut why: Vec<String> = failed.chain(warnings).collect();
                     if summary.recorded != summary.verdict {
                         let before = format!("verdict_name.{}", summary.recorded.as_str());
                         let before = context.text(&before, &[]);
@@ -367,6 +390,24 @@ impl List {
                 ("errors", &number(self.errors())),
                 ("seconds", &format!("{:.2}", self.seconds)),
             ],
-        ))
+        ))?;
+        self.print_warnings(context)
+    }
+
+    /// What the warnings mean and what to do, each said once for all files.
+    fn print_warnings(&self, context: &Context) -> Result<(), Failure> {
+        if self.warned() == 0 {
+            return Ok(());
+        }
+        let style = anstyle::AnsiColor::Yellow.on_default().bold();
+        let count = self.warned().to_string();
+        let line = context.text("verify.replay_warned", &[("files", &count)]);
+        output::line(&format!("{style}{line}{style:#}"))?;
+        for code in self.warning_codes() {
+            let meaning = context.text(&format!("check.{code}"), &[]);
+            let hint = show::hint(context.lang, code).map(|hint| format!(": {hint}"));
+            output::line(&format!("  → {code}: {meaning}{}", hint.unwrap_or_default()))?;
+        }
+        Ok(())
     }
 }

@@ -9,7 +9,7 @@ use crate::document::CardProfile;
 use crate::document::dg13::FieldKind;
 use crate::lds::Dg2;
 use crate::verify::reasons::{self, Advice};
-use crate::verify::{Check, CheckId, DocumentFiles, Report, Verdict};
+use crate::verify::{Check, DocumentFiles, Report, Verdict};
 
 /// The result as text.
 pub(super) fn print(context: &Context, outcome: &Outcome) -> Result<(), Failure> {
@@ -117,29 +117,49 @@ fn print_verdict(context: &Context, report: &Report) -> Result<(), Failure> {
     let style = color.on_default().bold();
     let text = context.text(&format!("verdict.{}", verdict.as_str()), &[]);
     output::line(&format!("\n{style}{text}{style:#}"))?;
+    for line in lacking(context.lang, report) {
+        output::line(&format!("  {line}"))?;
+    }
     for check in report.checks.iter().filter(|check| bears_on(check, verdict)) {
         if let Some(hint) = hint(context.lang, check.code) {
             output::line(&format!("  → {}: {}", message(context.lang, check), hint))?;
         }
-        for line in wanted_csca(context, check) {
-            output::line(&format!("    {line}"))?;
-        }
-    }
-    if report.wanting().iter().any(Vec::is_empty) && verdict == Verdict::Inconclusive {
-        output::line(&format!("  → {}", context.text("verify.integrity_only", &[])))?;
     }
     Ok(())
 }
 
+/// What an inconclusive verdict lacks, line by line: checks with why they do not hold, the CSCA that
+/// is wanted.
+pub(super) fn lacking(lang: Lang, report: &Report) -> Vec<String> {
+    if report.verdict() != Verdict::Inconclusive {
+        return Vec::new();
+    }
+    let mut lines = Vec::new();
+    for group in report.wanting() {
+        let checks = report.checks.iter().filter(|check| group.contains(&check.id));
+        let words = |check: &Check| {
+            let name = text::text(lang, &format!("check_name.{}", check.id.as_str()), &[]);
+            format!("{name} ({})", message(lang, check))
+        };
+        let all: Vec<String> = checks.clone().map(words).collect();
+        let or = text::text(lang, "verify.lacks_or", &[]);
+        lines.push(match &all[..] {
+            [] => text::text(lang, "verify.integrity_only", &[]),
+            all => text::text(lang, "verify.lacks", &[("checks", &all.join(&format!(" {or} ")))]),
+        });
+        lines.extend(checks.flat_map(|check| wanted_csca(lang, check)));
+    }
+    lines
+}
+
 /// Whether a check has something to say beside a verdict. One that is merely skipped has where the
-/// verdict hangs on it, and where it says whose word all the others are.
+/// verdict hangs on it, and where it warns whatever the verdict is.
 pub(super) fn bears_on(check: &Check, verdict: Verdict) -> bool {
-    let hangs = verdict != Verdict::Genuine || check.id == CheckId::EvidenceOrigin;
-    check.is_warning() || (hangs && !check.has_passed())
+    check.warns() || (verdict != Verdict::Genuine && !check.has_passed())
 }
 
 /// Which CSCA's certificate is wanted, where none that is trusted has the key.
-fn wanted_csca(context: &Context, check: &Check) -> Vec<String> {
+pub(in crate::cli) fn wanted_csca(lang: Lang, check: &Check) -> Vec<String> {
     if check.code != "csca_unknown" {
         return Vec::new();
     }
@@ -147,13 +167,16 @@ fn wanted_csca(context: &Context, check: &Check) -> Vec<String> {
     let country = text::plain(fact("country").filter(|country| !country.is_empty()).unwrap_or("?"));
     let key_id = fact("authority_key_id").unwrap_or("?");
     let values = [("country", country.as_str()), ("key_id", key_id)];
-    let mut lines = vec![context.text("verify.wanted_csca", &values)];
+    let mut lines = vec![text::text(lang, "verify.wanted_csca", &values)];
     if let Some(code) = fact("distrust") {
+        let facts = check.detail().get("distrust_facts").and_then(|facts| facts.as_object());
+        let facts = facts.into_iter().flatten();
+        let facts: Vec<(&str, String)> = facts
+            .filter_map(|(name, fact)| Some((name.as_str(), text::plain(fact.as_str()?))))
+            .collect();
         let detail = text::plain(fact("distrust_detail").unwrap_or_default());
-        let values = [("detail", detail.as_str())];
-        let find = |kind: &str| text::find(context.lang, &format!("{kind}.{code}"), &values);
-        let reason = find("error").or_else(|| find("check")).unwrap_or_else(|| code.to_owned());
-        lines.push(context.text("verify.wanted_csca_not_trusted", &[("reason", &reason)]));
+        let reason = text::reason(lang, code, &detail, &facts).unwrap_or_else(|| code.to_owned());
+        lines.push(text::text(lang, "verify.wanted_csca_not_trusted", &[("reason", &reason)]));
     }
     lines
 }

@@ -24,7 +24,6 @@ const CHAIN: &str = "pa.chain";
 const SIGNER: &str = "pa.ds_certificate";
 const REVOCATION: &str = "pa.revocation";
 const SIGNATURE: &str = "pa.sod_signature";
-const WITH_LIST: &str = "policies/revocation.toml";
 /// Name of the good card whose signer does not tell when it signed.
 const NO_TIME: &str = "N06-no-time";
 const REVOCATION_GOOD: &str = "N07-good";
@@ -193,24 +192,22 @@ pub(super) const ENTRIES: &[Entry] = &[
     Entry::forged("N06-before-csca", &[failed(CHAIN, "csca_not_valid_at_issue")], |w| {
         valid(w, "2023-01-01T00:00:00Z", "2034-01-01T00:00:00Z", "2024-12-31T00:00:00Z")
     }),
-    Entry::good(REVOCATION_GOOD, |w| Ok(w.card())).under(WITH_LIST),
+    Entry::good(REVOCATION_GOOD, |w| Ok(w.card())),
     Entry::forged("N07-revoked", &[failed(REVOCATION, "ds_revoked")], |w| Ok(w.card()))
         .trusting(trust::REVOKED),
     Entry::unknown("N07-list-expired", &[skipped(REVOCATION, "crl_expired")], |w| Ok(w.card()))
-        .under(WITH_LIST)
         .trusting(trust::LIST_EXPIRED)
         .twin(REVOCATION_GOOD),
     Entry::unknown("N07-list-of-another", &[skipped(REVOCATION, "crl_signature_invalid")], |w| {
         Ok(w.card())
     })
-    .under(WITH_LIST)
     .trusting(trust::LIST_OF_ANOTHER)
     .twin(REVOCATION_GOOD),
     Entry::unknown("N07-no-list", &[skipped(REVOCATION, "crl_missing")], |w| Ok(w.card()))
-        .under(WITH_LIST)
         .trusting(trust::NO_LIST)
         .twin(REVOCATION_GOOD),
     Entry::good("N07-list-expired-tolerated", |w| Ok(w.card()))
+        .under("standard")
         .trusting(trust::LIST_EXPIRED)
         .noting(&[skipped(REVOCATION, "crl_expired")]),
     Entry::good("N08-csca-explicit-p512", |w| {

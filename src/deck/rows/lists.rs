@@ -5,7 +5,7 @@ use crate::apdu::tlv::encode;
 use crate::deck::certificate::CertificateDraft;
 use crate::deck::entry::{Noted, skipped};
 use crate::deck::signed_object::SignedObject;
-use crate::deck::trust::{CURRENT, Files, foreign_csca, named};
+use crate::deck::trust::{CURRENT, Files, foreign_csca, named, revocation_list};
 use crate::deck::workshop::{CountrySigner, DocumentSigner, SIGNED_AT, Workshop, validity};
 use crate::deck::{DeckError, Entry, Trust};
 use crate::lds::sod::LDS_SECURITY_OBJECT;
@@ -46,7 +46,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         let other = foreign_csca()?;
         let signer =
             DocumentSigner { key: other.key.clone(), certificate: other.certificate.clone() };
-        with_lists(&other, &[list(w, &other, &signer, &[&w.csca.certificate], SIGNED_AT)?])
+        with_lists(w, &other, &[list(w, &other, &signer, &[&w.csca.certificate], SIGNED_AT)?])
     }),
     known("N09-list-by-linked", |w| {
         // Between the CA that is trusted and the signer of the list: a link that comes along with it.
@@ -54,22 +54,22 @@ pub(super) const ENTRIES: &[Entry] = &[
         let signer = list_signer(w, &new, |_| {})?;
         let mut object = list(w, &new, &signer, &[&w.csca.certificate], SIGNED_AT)?;
         object.certificates.push(link(w, &old, &new)?);
-        with_lists(&old, &[object])
+        with_lists(w, &old, &[object])
     }),
     known(NEWER, |w| {
         let other = foreign_csca()?;
         let signer = list_signer(w, &other, |_| {})?;
         let older = list(w, &other, &signer, &[], SIGNED_AT)?;
         let newer = list(w, &other, &signer, &[&w.csca.certificate], LATER)?;
-        with_lists(&other, &[older, newer])
+        with_lists(w, &other, &[older, newer])
     }),
     known(LINK, |w| {
         let old = namesake(w)?;
-        with_links(&old, &[link(w, &old, &w.csca)?])
+        with_links(w, &old, &[link(w, &old, &w.csca)?])
     }),
     known(TWO_LINKS, |w| {
         let (old, middle) = (namesake(w)?, namesake(w)?);
-        with_links(&old, &[link(w, &old, &middle)?, link(w, &middle, &w.csca)?])
+        with_links(w, &old, &[link(w, &old, &middle)?, link(w, &middle, &w.csca)?])
     }),
     refused("N09-list-signature", |w| {
         with_list(w, |object| {
@@ -85,7 +85,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         let signer = list_signer(w, &other, |_| {})?;
         let mut object = list(w, &other, &signer, &[], SIGNED_AT)?;
         object.content = encode_master_list(&[&other.certificate, &w.csca.certificate]);
-        with_lists(&other, &[object])
+        with_lists(w, &other, &[object])
     })
     .twin(LIST),
     refused("N09-list-content-type", |w| {
@@ -98,7 +98,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         };
         let mut object = w.with_random(object)?;
         object.content_type = MASTER_LIST;
-        with_lists(&other, &[object])
+        with_lists(w, &other, &[object])
     })
     .twin(LIST),
     refused("N09-list-no-signer", |w| with_list(w, |object| object.signers.clear())).twin(LIST),
@@ -116,7 +116,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         let (trusted, stranger) = (foreign_csca()?, another(w, "YY", "Specimen CSCA")?);
         let signer = list_signer(w, &stranger, |_| {})?;
         let object = list(w, &stranger, &signer, &[&w.csca.certificate], SIGNED_AT)?;
-        with_lists(&trusted, &[object])
+        with_lists(w, &trusted, &[object])
     })
     .twin(LIST),
     refused("N09-list-signer-of-list", |w| {
@@ -125,7 +125,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         let signers = [list_signer(w, &trusted, |_| {})?, list_signer(w, &second, |_| {})?];
         let first = list(w, &trusted, &signers[0], &[&second.certificate], SIGNED_AT)?;
         let second = list(w, &second, &signers[1], &[&w.csca.certificate], SIGNED_AT)?;
-        with_lists(&trusted, &[first, second])
+        with_lists(w, &trusted, &[first, second])
     })
     .twin(LIST),
     refused("N09-list-signer-forged", |w| {
@@ -135,7 +135,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         let certificate = w.with_random(|random| draft.sign(&key, random))?;
         let signer = DocumentSigner { certificate, ..genuine };
         let object = list(w, &other, &signer, &[&w.csca.certificate], SIGNED_AT)?;
-        with_lists(&other, &[object])
+        with_lists(w, &other, &[object])
     })
     .twin(LIST),
     refused("N09-list-signer-usage", |w| {
@@ -161,19 +161,19 @@ pub(super) const ENTRIES: &[Entry] = &[
         let signer = list_signer(w, &other, |_| {})?;
         let older = list(w, &other, &signer, &[&w.csca.certificate], SIGNED_AT)?;
         let newer = list(w, &other, &signer, &[], LATER)?;
-        with_lists(&other, &[older, newer])
+        with_lists(w, &other, &[older, newer])
     })
     .twin(NEWER),
     refused("N09-link-signature", |w| {
         // The old key is named, another one signed.
         let (old, false_old) = (namesake(w)?, namesake(w)?);
         let draft = CertificateDraft::of(&link(w, &old, &w.csca)?)?;
-        with_links(&old, &[w.with_random(|random| draft.sign(&false_old.key, random))?])
+        with_links(w, &old, &[w.with_random(|random| draft.sign(&false_old.key, random))?])
     })
     .twin(LINK),
     refused("N09-link-missing", |w| {
         let (old, middle) = (namesake(w)?, namesake(w)?);
-        with_links(&old, &[link(w, &middle, &w.csca)?])
+        with_links(w, &old, &[link(w, &middle, &w.csca)?])
     })
     .twin(TWO_LINKS),
     refused("N09-link-by-signer", |w| {
@@ -182,7 +182,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         let signer = w.with_random(|r| old.document_signer(key.clone(), r, |_| {}))?;
         let mut middle = namesake(w)?;
         middle.key = key;
-        with_links(&old, &[signer.certificate, link(w, &middle, &w.csca)?])
+        with_links(w, &old, &[signer.certificate, link(w, &middle, &w.csca)?])
     })
     .twin(TWO_LINKS),
     refused("N09-link-too-late", |w| {
@@ -192,7 +192,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         let time = |text: &str| encode(tag::UTC_TIME, text.as_bytes());
         draft.validity = write::sequence(&[&time("200101000000Z"), &time("231231000000Z")]);
         old.certificate = w.with_random(|random| draft.sign(&old.key, random))?;
-        with_links(&old, &[link(w, &old, &w.csca)?])
+        with_links(w, &old, &[link(w, &old, &w.csca)?])
     })
     .twin(LINK),
 ];
@@ -238,9 +238,11 @@ fn list(
     Ok(object)
 }
 
-/// Another State, whose CA is trusted, and its lists.
-fn with_lists(trusted: &CountrySigner, lists: &[SignedObject]) -> Folder {
-    let mut files = vec![named("zw-csca.cer", trusted.certificate.clone())];
+/// Another State, whose CA is trusted, and its lists; the issuer's revocation list, which says
+/// nothing of whom to trust.
+fn with_lists(w: &Workshop, trusted: &CountrySigner, lists: &[SignedObject]) -> Folder {
+    let mut files =
+        vec![named("zw-csca.cer", trusted.certificate.clone()), revocation_list(w, &w.csca)?];
     for (number, object) in (1..).zip(lists) {
         files.push(named(&format!("list-{number}.ml"), object.encode()));
     }
@@ -253,7 +255,7 @@ fn with_list(w: &Workshop, change: impl FnOnce(&mut SignedObject)) -> Folder {
     let signer = list_signer(w, &other, |_| {})?;
     let mut object = list(w, &other, &signer, &[&w.csca.certificate], SIGNED_AT)?;
     change(&mut object);
-    with_lists(&other, &[object])
+    with_lists(w, &other, &[object])
 }
 
 /// The usual list by an unusual signer.
@@ -261,7 +263,7 @@ fn by_signer(w: &Workshop, change: impl FnOnce(&mut CertificateRequest<'_>)) -> 
     let other = foreign_csca()?;
     let signer = list_signer(w, &other, change)?;
     let object = list(w, &other, &signer, &[&w.csca.certificate], SIGNED_AT)?;
-    with_lists(&other, &[object])
+    with_lists(w, &other, &[object])
 }
 
 /// The certificate by which one key of a CA vouches for the next.
@@ -282,9 +284,10 @@ fn link(w: &Workshop, old: &CountrySigner, new: &CountrySigner) -> Result<Vec<u8
     Ok(w.with_random(|random| issue(&request, &old.key, random))?)
 }
 
-/// The old certificate of the CA, which is trusted, and what leads on from it.
-fn with_links(old: &CountrySigner, links: &[Vec<u8>]) -> Folder {
-    let mut files = vec![named("vn-old.cer", old.certificate.clone())];
+/// The old certificate of the CA, which is trusted, what leads on from it, and its revocation list.
+fn with_links(w: &Workshop, old: &CountrySigner, links: &[Vec<u8>]) -> Folder {
+    let mut files =
+        vec![named("vn-old.cer", old.certificate.clone()), revocation_list(w, &w.csca)?];
     for (number, link) in (1..).zip(links) {
         files.push(named(&format!("link-{number}.cer"), link.clone()));
     }

@@ -35,7 +35,7 @@ use cancuoc_primitives::hash::HashAlgorithm;
 use jiff::Timestamp;
 
 pub use error::EvidenceError;
-pub use replay::{Origin, Replay, ReplayOptions, replay};
+pub use replay::{Replay, ReplayOptions, replay};
 
 use super::{
     Check, ChipEvidence, ChipOutcome, DocumentFiles, Expected, Inspection, LeftOut, Material,

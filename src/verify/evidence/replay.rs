@@ -35,17 +35,6 @@ pub struct Replay {
     pub differ: Vec<CheckId>,
 }
 
-/// Whose word the file is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Origin {
-    /// Signed by a key that is known.
-    Known,
-    /// Signed by a key that is not.
-    Unknown,
-    /// Not signed.
-    Unsigned,
-}
-
 /// Verifies an evidence file again. Anchors are those of the cache's trust store alone.
 #[must_use]
 pub fn replay(
@@ -66,6 +55,11 @@ pub fn replay(
         if let Some(recorded) = as_recorded(check, record) {
             *check = recorded;
         }
+    }
+    // What a file may prove is for whoever verifies it to say, not for the policy that it brings.
+    let is_asked = options.policy.is_some_and(|policy| policy.evidence.signature_required);
+    if let Some(code) = origin_fault(file, options.known_signers).filter(|_| is_asked) {
+        report.checks.iter_mut().for_each(|check| distrust(check, code));
     }
     let differs = |check: &&Check| {
         if check.code == NOT_ASKED {
@@ -122,15 +116,19 @@ fn as_recorded(check: &Check, record: &InspectionRecord) -> Option<Check> {
     Some(before.clone())
 }
 
-impl EvidenceFile {
-    /// Whose word the file is.
-    #[must_use]
-    pub fn origin(&self, known: &[KnownSigner]) -> Origin {
-        match &self.signed_by {
-            None => Origin::Unsigned,
-            Some(_) if self.require_signer(known).is_ok() => Origin::Known,
-            Some(_) => Origin::Unknown,
-        }
+/// Why a file is only the word of whoever wrote it.
+fn origin_fault(file: &EvidenceFile, known: &[KnownSigner]) -> Option<&'static str> {
+    match &file.signed_by {
+        None => Some("evidence_not_signed"),
+        Some(_) => file.require_signer(known).is_err().then_some("evidence_signer_unknown"),
+    }
+}
+
+/// A proof of the chip that the file itself does not prove: whoever can check it can make it up.
+fn distrust(check: &mut Check, code: &'static str) {
+    if matches!(check.id, CheckId::ChipCa | CheckId::ChipPaceCam) && check.has_passed() {
+        let evidence = Evidence::new("found", check.status_name());
+        *check = Check::skipped_with(check.id, code, evidence);
     }
 }
 
@@ -140,9 +138,9 @@ fn origin_check(file: &EvidenceFile, known: &[KnownSigner]) -> Check {
         Evidence::new("key", signed_by.key.description())
             .and("fingerprint", signed_by.fingerprint.clone())
     };
-    match (file.origin(known), &file.signed_by) {
-        (Origin::Known, Some(by)) => Check::passed(id, facts(by)),
-        (_, Some(by)) => Check::skipped_with(id, "evidence_signer_unknown", facts(by)),
+    match (origin_fault(file, known), &file.signed_by) {
+        (None, Some(by)) => Check::passed(id, facts(by)),
+        (Some(code), Some(by)) => Check::skipped_with(id, code, facts(by)),
         (_, None) => Check::skipped(id, "evidence_not_signed"),
     }
 }

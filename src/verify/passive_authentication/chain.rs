@@ -1,6 +1,7 @@
 //! Document signer certificate, chain to an anchor, revocation (ICAO 9303-12 §7.1, §7.2).
 
 use jiff::{SignedDuration, Timestamp};
+use serde_json::{Map, Value};
 
 use super::signers::{Issuer, Signer, SignerCache};
 use super::states;
@@ -9,7 +10,8 @@ use crate::error::ErrorCode;
 use crate::lds::{SignedData, decode_dg1};
 use crate::pki::{ProfileFinding, ProfileKind, check_profile};
 use crate::trust::{
-    DefectKind, DocumentFacts, IssuerFault, KnownDefect, RevocationStatus, TrustStore, X509,
+    DefectKind, Distrust, DocumentFacts, IssuerFault, KnownDefect, RevocationStatus, TrustStore,
+    X509,
 };
 use crate::verify::{Check, CheckId, DocumentFiles, Evidence, Inspection, Policy, Refusal};
 
@@ -152,7 +154,8 @@ fn check_chain(
             // Which CSCA is wanted: country and key identifier; and why the one at hand does not do.
             let facts = facts
                 .and("distrust", distrust.as_ref().map(ErrorCode::code))
-                .and("distrust_detail", distrust.as_ref().map(ToString::to_string));
+                .and("distrust_detail", distrust.as_ref().map(ToString::to_string))
+                .and("distrust_facts", distrust.as_ref().map(facts_of));
             return match false_issuer(certificate, signed, inspection.trust) {
                 Some(code) => Check::failed(id, code, facts),
                 None => Check::skipped_with(id, "csca_unknown", facts),
@@ -182,6 +185,11 @@ fn check_chain(
         .and("signature", algorithm.description())
         .and("remarks", codes(findings));
     Check::passed(id, evidence)
+}
+
+/// The facts of an error as a fact.
+fn facts_of(error: &Distrust) -> Map<String, Value> {
+    error.facts().into_iter().map(|(name, fact)| (name.to_owned(), fact.into())).collect()
 }
 
 /// What is wrong where another certificate beside the signer's issued it: one that may issue none,

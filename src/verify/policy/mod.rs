@@ -84,6 +84,8 @@ pub struct Policy {
     pub active_authentication: ActiveAuthenticationRules,
     /// Terminal Authentication.
     pub terminal_authentication: TerminalAuthenticationRules,
+    /// Evidence files.
+    pub evidence: EvidenceRules,
     /// What "genuine" takes.
     pub verdict: VerdictRules,
     /// All its keys as TOML, those too that came from `strict`.
@@ -175,6 +177,15 @@ pub struct ActiveAuthenticationRules {
 pub struct TerminalAuthenticationRules {
     /// Whether a card is inconclusive that has not accepted the terminal's certificates.
     pub required: bool,
+}
+
+/// Evidence files that are verified again by a policy that is given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EvidenceRules {
+    /// Whether a file that no known checkpoint signed proves neither Chip Authentication nor
+    /// PACE-CAM, which whoever has it could have made up.
+    pub signature_required: bool,
 }
 
 /// What "genuine" takes besides Passive Authentication up to an anchor.

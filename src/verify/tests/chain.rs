@@ -1,5 +1,6 @@
 //! Who signed: document signer, country signing CA, revocation.
 
+use super::evidence::signing_chip;
 use super::*;
 
 /// Status and code of a check.
@@ -234,7 +235,7 @@ fn n07_a_revoked_signer_is_forged_and_an_old_list_is_said() {
         issue_crl(&issuer.name, revoked, 1, times, &issuer.csca, &mut random()).unwrap()
     };
     let with = |crl: &[u8]| {
-        let mut trust = issuer.trust();
+        let mut trust = issuer.anchor();
         trust.add(crl).unwrap();
         report(&issuer.document(), &trust)
     };
@@ -253,10 +254,45 @@ fn n07_a_list_that_the_ca_did_not_sign_counts_for_nothing() {
     let revoked = RevokedCertificate { serial: vec![2], since: moment("2026-06-01T00:00:00Z") };
     let times = (moment("2026-06-01T00:00:00Z"), moment("2027-01-01T00:00:00Z"));
     let list = issue_crl(&issuer.name, &[revoked], 1, times, &other.csca, &mut random()).unwrap();
-    let mut trust = issuer.trust();
+    let mut trust = issuer.anchor();
     trust.add(&list).unwrap();
     let report = report(&issuer.document(), &trust);
     assert_eq!(outcome(&report, CheckId::PaRevocation), ("skipped", "crl_signature_invalid"));
+}
+
+#[test]
+fn n07_a_missing_old_or_false_list_leaves_it_open_under_strict_and_warns_under_standard() {
+    let (issuer, other) = (Issuer::new(), Issuer::new());
+    let (document, chip) = signing_chip(&issuer);
+    let list = |next, key: &SoftwareKey| {
+        let times = (moment("2026-06-01T00:00:00Z"), moment(next));
+        issue_crl(&issuer.name, &[], 1, times, key, &mut random()).unwrap()
+    };
+    let (current, old) = ("2027-01-01T00:00:00Z", "2026-07-01T00:00:00Z");
+    for (list, code) in [
+        (None, "crl_missing"),
+        (Some(list(old, &issuer.csca)), "crl_expired"),
+        (Some(list(current, &other.csca)), "crl_signature_invalid"),
+        (Some(list(current, &issuer.csca)), "ok"),
+    ] {
+        let mut trust = issuer.anchor();
+        list.iter().for_each(|list| trust.add(list).unwrap());
+        let expected = Expected::default();
+        let judged = |policy| {
+            let inspection = Inspection { trust: &trust, now: now(), expected: &expected, policy };
+            inspect(&document, &chip, &inspection)
+        };
+        let (strict, standard) = (judged(Policy::strict()), judged(Policy::standard()));
+        assert_eq!(outcome(&strict, CheckId::PaRevocation).1, code);
+        let warned: Vec<_> = standard.warnings().map(|check| check.code).collect();
+        if code == "ok" {
+            assert_eq!((strict.verdict(), warned.len()), (Verdict::Genuine, 0));
+        } else {
+            assert_eq!(strict.wanting(), [[CheckId::PaRevocation]], "{code}");
+            assert_eq!((strict.verdict(), warned), (Verdict::Inconclusive, vec![code]));
+        }
+        assert_eq!(standard.verdict(), Verdict::Genuine, "{code}");
+    }
 }
 
 #[test]

@@ -4,7 +4,7 @@
 use serde_json::Value;
 
 use super::{Both, PROGRAM, Report, advice, certificates, meaning};
-use crate::cli::text::plain;
+use crate::cli::text::{Lang, plain};
 use crate::cli::verify::show;
 use crate::verify::{Check, Verdict};
 
@@ -104,7 +104,12 @@ fn verdict(html: &mut Html, report: &Report<'_>) {
         Verdict::Inconclusive => "<header class=\"inconclusive\">",
     });
     html.raw("<h1>").key(&format!("verdict_name.{}", verdict.as_str())).raw("</h1>\n<p>");
-    html.key(&format!("verdict.{}", verdict.as_str())).raw("</p></header>\n");
+    html.key(&format!("verdict.{}", verdict.as_str())).raw("</p>");
+    // A page is printed and shown to others: what is uncertain stands where the verdict does.
+    for check in report.outcome.report.warnings() {
+        html.raw("<p class=\"warning\">⚠ ").both(&meaning(check.code)).raw("</p>");
+    }
+    html.raw("</header>\n");
 }
 
 /// The reasons of the verdict, the failed ones first.
@@ -114,6 +119,7 @@ fn what_to_do(html: &mut Html, report: &Report<'_>) {
     let failed = checks.iter().filter(|check| check.has_failed());
     let reasons = failed.chain(checks.iter().filter(told));
     let reasons: Vec<_> = reasons.filter_map(|check| Some((check, advice(check.code)?))).collect();
+    lacking(html, report);
     if reasons.is_empty() {
         return;
     }
@@ -121,6 +127,20 @@ fn what_to_do(html: &mut Html, report: &Report<'_>) {
     for (check, advice) in reasons {
         html.raw("<li><strong>").both(&meaning(check.code)).raw("</strong>");
         html.raw("<p>").both(&advice).raw("</p></li>\n");
+    }
+    html.raw("</ul>\n");
+}
+
+/// What an inconclusive verdict lacks.
+fn lacking(html: &mut Html, report: &Report<'_>) {
+    let lines = |lang| show::lacking(lang, &report.outcome.report);
+    let lines: Vec<_> = lines(Lang::Vi).into_iter().zip(lines(Lang::En)).collect();
+    if lines.is_empty() {
+        return;
+    }
+    html.heading("report.lacking").raw("<ul class=\"lacking\">\n");
+    for (vi, en) in lines {
+        html.raw("<li>").both(&Both { vi, en }).raw("</li>\n");
     }
     html.raw("</ul>\n");
 }
