@@ -123,7 +123,7 @@ fn no_card_is_read_before_its_holder_agrees() {
     let mut said = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
     for answer in ["no", "ok"] {
         assert!(said.any(|line| line.contains("26/2023/QH15")), "the notice names the law");
-        assert!(said.any(|line| line.starts_with("Does the holder agree?")));
+        assert!(said.any(|line| line.starts_with("Does the holder of the card on card:")));
         writeln!(stdin, "{answer}").unwrap();
     }
     assert_eq!(child.wait().unwrap().code(), Some(0));
@@ -194,4 +194,70 @@ fn refuses_a_lane_that_is_not_there() {
     let output = cards.checkpoint(&["nowhere"]).stdin(Stdio::null()).output().unwrap();
     assert_eq!(output.status.code(), Some(6));
     assert!(!cards.path("journal").exists());
+}
+
+#[test]
+fn keeps_evidence_of_each_card_under_names_that_tell_nothing_of_its_holder() {
+    use std::os::unix::fs::PermissionsExt;
+    let cards = Cards::new();
+    let (folder, trust) = (cards.path("cases"), checkpoint::specimens().join("issuer"));
+    let mut command = cards.checkpoint(&["genuine"]);
+    command.arg("--evidence").arg(&folder).args(["--evidence-key"]).arg(trust.join("ds.key"));
+    command.args(["--evidence-password", "env:PASSWORD"]).env("PASSWORD", "correct horse");
+    let (child, mut stdin) = start(command);
+    // The last one opens no card, and there is nothing to keep.
+    stdin.write_all(b"000018\n000018\n000019\n").unwrap();
+    drop(stdin);
+    assert!(child.wait_with_output().unwrap().status.success());
+    let journal = cards.journal();
+    let mut names: Vec<String> = std::fs::read_dir(&folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    assert_eq!(names.len(), 2, "{names:?}");
+    for (name, line) in names.iter().zip(&journal) {
+        let number = line["document"].as_str().unwrap();
+        assert!(name.contains(&format!("Z-{number}")), "{name} {line}");
+        let mode = std::fs::metadata(folder.join(name)).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+    }
+    let mut replay = support::cancuoc();
+    replay.args(["--json", "verify", "--replay"]).arg(&folder).arg("--trust").arg(&trust);
+    let replay = replay.arg("--evidence-signer").arg(trust.join("ds.crt")).output().unwrap();
+    let document: Value = serde_json::from_slice(&replay.stdout).unwrap();
+    assert_eq!(document["verdicts"]["genuine"], 2, "{document}");
+    assert_eq!(document["warned"], 0);
+}
+
+#[test]
+fn without_evidence_that_was_asked_for_no_card_passes() {
+    let cards = Cards::new();
+    std::fs::write(cards.path("file"), "").unwrap();
+    let mut command = cards.checkpoint(&["genuine"]);
+    command.arg("--evidence").arg(cards.path("file"));
+    let (child, stdin) = start(command);
+    drop(stdin);
+    assert_eq!(child.wait_with_output().unwrap().status.code(), Some(6));
+    // The folder goes while it stands and waits.
+    let mut command = cards.checkpoint(&["genuine"]);
+    command.arg("--evidence").arg(cards.path("cases"));
+    let (mut child, mut stdin) = start(command);
+    stdin.write_all(b"000018\n").unwrap();
+    cards.wait_for(1, &mut child);
+    std::fs::remove_dir_all(cards.path("cases")).unwrap();
+    stdin.write_all(b"000018\n").unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(8));
+    assert_eq!(cards.verdicts(), ["genuine"]);
+}
+
+#[test]
+fn a_notice_that_says_that_nothing_is_stored_does_not_go_with_evidence() {
+    let cards = Cards::new();
+    let mut command = cards.checkpoint(&["genuine"]);
+    command.arg("--evidence").arg(cards.path("cases")).args(["--consent", "law"]);
+    let (child, stdin) = start(command);
+    drop(stdin);
+    assert_eq!(child.wait_with_output().unwrap().status.code(), Some(2));
+    assert!(!cards.path("cases").exists());
 }

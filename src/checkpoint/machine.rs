@@ -179,14 +179,13 @@ impl Checkpoint {
         now: Duration,
         actions: &mut Vec<Action>,
     ) {
-        let asked = |lane: &Lane| {
-            card.is_none_or(|card| (&card.reader, card.arrival) == (&lane.reader, lane.arrival))
+        let Some(card) = card.cloned().or_else(|| self.state.asked().map(Lane::card_on)) else {
+            return;
         };
-        let waits = |lane: &Lane| match lane.phase {
-            Phase::NeedsConsent { since, .. } if asked(lane) => Some(since),
-            _ => None,
+        let waits = |lane: &Lane| {
+            matches!(lane.phase, Phase::NeedsConsent { .. }) && lane.card_on() == card
         };
-        let Some(index) = oldest(&self.state.lanes, waits) else { return };
+        let Some(index) = self.state.lanes.iter().position(waits) else { return };
         let Some(lane) = self.state.lanes.get_mut(index) else { return };
         let phase = std::mem::replace(&mut lane.phase, Phase::Idle);
         let Phase::NeedsConsent { given, .. } = phase else { return };

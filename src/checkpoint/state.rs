@@ -6,7 +6,7 @@ use std::time::Duration;
 use image::RgbImage;
 use zeroize::Zeroizing;
 
-use super::Given;
+use super::{CardOn, Given};
 use crate::lds::FileId;
 use crate::verify::{Check, CheckId, Verdict};
 
@@ -27,6 +27,20 @@ pub struct State {
     pub queued: usize,
     /// What was decided so far.
     pub tally: Tally,
+}
+
+impl State {
+    /// The lane whose holder an answer is taken from that names no card: the one that has waited for
+    /// it longest.
+    #[must_use]
+    pub fn asked(&self) -> Option<&Lane> {
+        let waits = |lane: &&Lane| match lane.phase {
+            Phase::NeedsConsent { since, .. } => Some(since),
+            _ => None,
+        };
+        let waiting = self.lanes.iter().filter(|lane| waits(lane).is_some());
+        waiting.min_by_key(waits)
+    }
 }
 
 /// Scanned data that wait for a card.
@@ -92,6 +106,12 @@ pub struct Lane {
 }
 
 impl Lane {
+    /// The card that lies on the reader, or lay there last.
+    #[must_use]
+    pub fn card_on(&self) -> CardOn {
+        CardOn { reader: self.reader.clone(), arrival: self.arrival }
+    }
+
     pub(super) fn new(reader: &str) -> Self {
         Self {
             reader: reader.to_owned(),
@@ -202,7 +222,7 @@ impl Inspected {
         let tells = |check: &&Check| {
             let wanting = undecided && !check.has_passed() && self.wanting.contains(&check.id);
             let portrait = check.id == CheckId::BiometricsFormat && !check.has_passed();
-            check.has_failed() || check.is_warning() || wanting || portrait
+            check.has_failed() || check.warns() || wanting || portrait
         };
         let mut checks: Vec<&Check> = self.checks.iter().filter(tells).collect();
         checks.sort_by_key(|check| !check.has_failed());

@@ -3,6 +3,7 @@
 //! The rules are those of [`crate::checkpoint`]; here are the threads that watch readers, read
 //! scanned data and inspect cards, and the views that show what comes out.
 
+mod evidence;
 mod inspection;
 mod journal;
 mod lines;
@@ -25,9 +26,10 @@ use serde_json::json;
 
 use super::picture::{self, CellSize};
 use super::terminal_credentials::TerminalOptions;
+use super::verify::EvidenceForm;
 use super::{Context, ExitStatus, Failure, output, reader, secret, verify};
-use crate::checkpoint::{Settings, Tally};
-use crate::trust::TrustStore;
+use crate::checkpoint::{Salt, Settings, Tally};
+use evidence::EvidenceFolder;
 use inspection::{Inspector, Loaded};
 use journal::JournalFile;
 use lines::Lines;
@@ -47,6 +49,7 @@ const LAW: &str = "law";
 #[command(after_help = "Examples:\n  \
     cancuoc checkpoint --trust csca/ --journal /var/log/cancuoc/journal.jsonl\n  \
     cancuoc checkpoint --trust csca/ --input /dev/ttyACM0     a scanner on a serial line\n  \
+    cancuoc checkpoint --trust csca/ --evidence cases/ --evidence-key checkpoint.key --evidence-password file:pw\n  \
     cancuoc checkpoint --trust csca/ --lane 'Reader A' --lane 'Reader B' --consent law\n  \
     cancuoc checkpoint --trust csca/ --web 127.0.0.1:8080      as a page, opened by the printed address
   \
@@ -54,7 +57,7 @@ const LAW: &str = "law";
     What opens a card is scanned or typed, each line ended by Enter: the MRZ in three lines or one, the\n\
     text of the QR code, the 12-digit number or the CAN. Ctrl-C ends.\n\n\
     Exit codes: 0 ended after the list or the number of cards asked for, 130 interrupted,\n\
-    6 a line of the list is wrong, 8 the journal cannot be written.")]
+    6 a line of the list is wrong, 8 the journal or an evidence file cannot be written.")]
 pub(super) struct Arguments {
     /// Folder with the certificates of country signing CAs and their revocation lists.
     #[arg(long, value_name = "DIR")]
@@ -77,10 +80,17 @@ pub(super) struct Arguments {
     /// Append each verdict to FILE, a line of JSON without personal data.
     #[arg(long, value_name = "FILE")]
     journal: Option<PathBuf>,
-    /// The secret with which document numbers are hashed for the journal; made if absent. Left
-    /// out: the journal's name with .salt.
-    #[arg(long, value_name = "FILE", requires = "journal")]
+    /// The secret with which document numbers are hashed for the journal and the names of evidence
+    /// files; made if absent. Left out: the name of the journal, or else of the folder of evidence
+    /// files, with .salt.
+    #[arg(long, value_name = "FILE")]
     journal_salt: Option<PathBuf>,
+    /// Keep an evidence file of each card in DIR, made if absent: all that its verdict rests on, to
+    /// verify it again without the card. It holds personal data: readable by you alone.
+    #[arg(long, value_name = "DIR")]
+    evidence: Option<PathBuf>,
+    #[command(flatten)]
+    evidence_form: EvidenceForm,
     /// A notice that each holder must agree to before the card is read: the text, file:PATH, or law
     /// for one that names the Vietnamese law.
     #[arg(long, value_name = "TEXT")]
@@ -102,6 +112,16 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<ExitStatus
     if context.trace.is_some() {
         return Err(Failure::usage("--trace is for one card: read, verify"));
     }
+    if arguments.journal.is_none()
+        && arguments.evidence.is_none()
+        && arguments.journal_salt.is_some()
+    {
+        return Err(Failure::usage("--journal-salt: --journal | --evidence"));
+    }
+    if arguments.consent.as_deref() == Some(LAW) && arguments.evidence.is_some() {
+        // That notice says that nothing is stored.
+        return Err(Failure::new(ExitStatus::Usage, "consent_law_evidence", "--evidence"));
+    }
     let consent = arguments.consent.as_deref().map(|v| notice(context, v)).transpose()?;
     let readers = Readers::resolve(context, &arguments.lanes)?;
     let terminal = std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
@@ -114,7 +134,8 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<ExitStatus
         return Err(Failure::usage("--consent, --input FILE: answers come from standard input"));
     }
     let journal = open_journal(arguments)?;
-    let inspector = inspector(context, arguments, &readers)?;
+    let evidence = open_evidence(context, arguments)?;
+    let inspector = inspector(context, arguments, evidence, &readers)?;
     let settings = Settings {
         consent: consent.is_some(),
         keep_scanned: Duration::from_secs(arguments.keep),
@@ -167,24 +188,38 @@ fn notice(context: &Context, value: &str) -> Result<String, Failure> {
 
 fn open_journal(arguments: &Arguments) -> Result<Option<JournalFile>, Failure> {
     let Some(path) = &arguments.journal else { return Ok(None) };
-    let salt = arguments.journal_salt.clone().unwrap_or_else(|| {
-        let mut name = path.clone().into_os_string();
-        name.push(".salt");
-        PathBuf::from(name)
-    });
-    JournalFile::open(path, &salt).map(Some)
+    JournalFile::open(path, &salt_of(arguments)?).map(Some)
+}
+
+/// The file of the site's secret: the one that is named, or the one beside the journal or else beside
+/// the folder of evidence files.
+fn salt_of(arguments: &Arguments) -> Result<PathBuf, Failure> {
+    if let Some(path) = &arguments.journal_salt {
+        return Ok(path.clone());
+    }
+    let beside = arguments.journal.as_ref().or(arguments.evidence.as_ref());
+    let beside = beside.ok_or_else(|| Failure::usage("--journal-salt: --journal | --evidence"))?;
+    let name = beside.file_name().unwrap_or_default().to_string_lossy();
+    Ok(beside.with_file_name(format!("{name}.salt")))
+}
+
+fn open_evidence(
+    context: &Context,
+    arguments: &Arguments,
+) -> Result<Option<EvidenceFolder>, Failure> {
+    let Some(path) = &arguments.evidence else { return Ok(None) };
+    let form = arguments.evidence_form.resolve(context)?;
+    let salt = Salt::new(*site_secret::load(&salt_of(arguments)?, "salt_malformed")?);
+    EvidenceFolder::open(path, form, salt).map(Some)
 }
 
 fn inspector(
     context: &Context,
     arguments: &Arguments,
+    evidence: Option<EvidenceFolder>,
     readers: &Readers,
 ) -> Result<Inspector, Failure> {
-    let trust =
-        TrustStore::load(&arguments.trust).map_err(|e| Failure::file(&arguments.trust, &e))?;
-    for (path, problem) in &trust.problems {
-        tracing::warn!("{}: {problem}", path.display());
-    }
+    let trust = super::trust::open(context, &arguments.trust)?;
     let policy = verify::policy(&arguments.policy)?;
     let loaded = Loaded {
         trust,
@@ -193,6 +228,7 @@ fn inspector(
         allow_bac: arguments.allow_bac,
         limits: reader::limits(context),
         link: context.link,
+        evidence,
     };
     Inspector::new(loaded, readers.names())
 }

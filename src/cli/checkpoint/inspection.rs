@@ -9,6 +9,7 @@ use image::imageops::FilterType;
 use jiff::Timestamp;
 use zeroize::Zeroizing;
 
+use super::evidence::EvidenceFolder;
 use super::readers::LaneNames;
 use crate::biometrics;
 use crate::checkpoint::{Given, Holder, Inspected, Job, Outcome, Timing, Trouble};
@@ -28,6 +29,7 @@ use crate::transport::pcsc::PcscCard;
 use crate::transport::time_limit::{TimeLimited, TimeLimits};
 use crate::transport::{CardTransport, TransportError};
 use crate::trust::TrustStore;
+use crate::verify::evidence::InspectionRecord;
 use crate::verify::{ChipEvidence, DocumentFiles, Inspection, Policy, inspect};
 
 /// Sides of a portrait that is shown, in pixels: as large as a screen needs it.
@@ -53,6 +55,8 @@ pub(in crate::cli) struct Loaded {
     pub limits: TimeLimits,
     /// Bit rate of the contactless link that software cards are given.
     pub link: Option<BitRate>,
+    /// Where evidence files are kept.
+    pub evidence: Option<EvidenceFolder>,
 }
 
 /// What every inspection of a checkpoint shares.
@@ -63,6 +67,7 @@ pub(in crate::cli) struct Inspector {
     options: ReadOptions,
     limits: TimeLimits,
     link: Option<BitRate>,
+    evidence: Option<EvidenceFolder>,
     names: LaneNames,
 }
 
@@ -72,7 +77,7 @@ impl Inspector {
     /// # Errors
     /// A [`Failure`] where the policy forbids BAC that was allowed.
     pub(super) fn new(loaded: Loaded, names: LaneNames) -> Result<Self, Failure> {
-        let Loaded { trust, policy, terminal, allow_bac, limits, link } = loaded;
+        let Loaded { trust, policy, terminal, allow_bac, limits, link, evidence } = loaded;
         let mut plan = AccessPlan::pace(Default::default());
         if allow_bac {
             plan.policy = AccessPolicy::PaceOrBacWhenNotOffered;
@@ -86,7 +91,7 @@ impl Inspector {
             chip_authentication_preference: Some(verify::preference(&policy)),
             ..ReadOptions::default()
         };
-        Ok(Self { trust, policy, plan, options, limits, link, names })
+        Ok(Self { trust, policy, plan, options, limits, link, evidence, names })
     }
 
     /// Name of the policy.
@@ -95,11 +100,18 @@ impl Inspector {
     }
 
     /// Reads and judges the card.
-    pub(super) fn inspect(&self, job: &Job, progress: &mut dyn FnMut(FileId, u64)) -> Outcome {
-        match self.read(job, progress) {
-            Ok(reading) => Outcome::Inspected(Arc::new(self.judge(&reading, &job.given))),
+    ///
+    /// # Errors
+    /// A [`Failure`] that ends the checkpoint: the evidence cannot be kept.
+    pub(super) fn inspect(
+        &self,
+        job: &Job,
+        progress: &mut dyn FnMut(FileId, u64),
+    ) -> Result<Outcome, Failure> {
+        Ok(match self.read(job, progress) {
+            Ok(reading) => Outcome::Inspected(Arc::new(self.judge(&reading, &job.given)?)),
             Err(trouble) => Outcome::Failed(trouble),
-        }
+        })
     }
 
     fn read(
@@ -142,7 +154,7 @@ impl Inspector {
         PcscCard::connect(Some(reader)).map_err(|e| trouble(&e))
     }
 
-    fn judge(&self, reading: &ChipReading, given: &Given) -> Inspected {
+    fn judge(&self, reading: &ChipReading, given: &Given) -> Result<Inspected, Failure> {
         let start = Instant::now();
         let expected = given.expected();
         let inspection = Inspection {
@@ -152,21 +164,27 @@ impl Inspector {
             policy: &self.policy,
         };
         let files = DocumentFiles::of_reading(reading);
-        let report = inspect(&files, &ChipEvidence::of_reading(reading), &inspection);
+        let chip = ChipEvidence::of_reading(reading);
+        let report = inspect(&files, &chip, &inspection);
         let verify = start.elapsed();
-        let verdict = report.verdict();
-        Inspected {
+        let (verdict, holder) = (report.verdict(), holder(reading));
+        if let Some(evidence) = &self.evidence {
+            let mut record = InspectionRecord::new(&files, &chip, &inspection, &report);
+            record.session = Some(verify::session_facts(reading));
+            evidence.keep(record, holder.number.as_deref().map(String::as_str))?;
+        }
+        Ok(Inspected {
             verdict,
             wanting: report.wanting().concat(),
             checks: report.checks,
-            holder: holder(reading),
+            holder,
             portrait: portrait(reading),
             timing: Timing {
                 access: Duration::from_micros(reading.access_micros),
                 read: Duration::from_micros(reading.read_micros),
                 verify,
             },
-        }
+        })
     }
 }
 

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 
 use super::panel::{Both, Panel, Tone, verdict_word};
 use super::run::View;
-use crate::checkpoint::{Checkpoint, Lane, Phase, Record};
+use crate::checkpoint::{CardOn, Checkpoint, Lane, Phase, Record};
 use crate::cli::{Context, Failure, output};
 
 /// Writes lines.
@@ -20,13 +20,23 @@ pub(super) struct Lines<'a> {
     service_down: bool,
     scanner_down: bool,
     entry_error: Option<&'static str>,
+    /// The card whose holder was asked last.
+    asked: Option<CardOn>,
 }
 
 impl<'a> Lines<'a> {
     /// A view that shows the notice where a holder must agree.
     pub(super) fn new(context: &'a Context, consent: Option<String>) -> Self {
         let said = HashMap::new();
-        Self { context, consent, said, service_down: false, scanner_down: false, entry_error: None }
+        Self {
+            context,
+            consent,
+            said,
+            service_down: false,
+            scanner_down: false,
+            entry_error: None,
+            asked: None,
+        }
     }
 
     fn tell(&self, text: &str) {
@@ -50,12 +60,24 @@ impl<'a> Lines<'a> {
             return;
         }
         self.tell(&format!("{}: {headline}", lane.reader));
-        if matches!(lane.phase, Phase::NeedsConsent { .. }) {
-            self.tell(self.consent.as_deref().unwrap_or_default());
-            self.tell(&self.context.text("checkpoint.consent.answer", &[]));
-        } else if let (Tone::Asks, Some(line)) = (panel.tone, &panel.line) {
+        if let (Tone::Asks, Some(line)) = (panel.tone, &panel.line) {
             self.tell(&format!("  {}", self.both(line)));
         }
+    }
+}
+
+impl Lines<'_> {
+    /// Asks the holder of the card that the next answer is for; the others are asked after it.
+    fn ask(&mut self, asked: Option<&Lane>) {
+        let card = asked.map(Lane::card_on);
+        if card == self.asked {
+            return;
+        }
+        if let Some(CardOn { reader, .. }) = &card {
+            self.tell(self.consent.as_deref().unwrap_or_default());
+            self.tell(&self.context.text("checkpoint.consent.answer", &[("reader", reader)]));
+        }
+        self.asked = card;
     }
 }
 
@@ -78,6 +100,8 @@ impl View for Lines<'_> {
         );
         let line = line.trim_end();
         self.said.remove(&record.reader);
+        // A card that lies there for good is asked about anew.
+        self.asked.take_if(|asked| asked.reader == record.reader);
         if self.context.json {
             self.tell(line);
             Ok(())
@@ -107,6 +131,7 @@ impl View for Lines<'_> {
         for lane in &state.lanes {
             self.lane(lane);
         }
+        self.ask(state.asked());
         Ok(())
     }
 }

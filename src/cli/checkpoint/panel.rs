@@ -180,9 +180,16 @@ pub(in crate::cli) fn verdict_word(name: &str) -> Both {
 fn reason_of_check(check: &Check) -> Reason {
     let code = || Both { vi: check.code.to_owned(), en: check.code.to_owned() };
     let hint = |lang| verify::hint(lang, check.code);
+    let mut what = Both::first_of(&[format!("check.{}", check.code)], &[]).unwrap_or_else(code);
+    for (words, lang) in [(&mut what.vi, Lang::Vi), (&mut what.en, Lang::En)] {
+        for line in verify::wanted_csca(lang, check) {
+            words.push_str(". ");
+            words.push_str(&line);
+        }
+    }
     Reason {
         check: Some(Both::text(&format!("check_name.{}", check.id.as_str()), &[])),
-        what: Both::first_of(&[format!("check.{}", check.code)], &[]).unwrap_or_else(code),
+        what,
         todo: hint(Lang::Vi).zip(hint(Lang::En)).map(|(vi, en)| Both { vi, en }),
     }
 }

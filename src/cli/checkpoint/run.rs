@@ -293,8 +293,11 @@ fn inspect(inspector: &Inspector, job: &Job, post: &Post) -> bool {
     // A defect that a card brings to light ends that card, not the checkpoint.
     let inspect = std::panic::AssertUnwindSafe(|| inspector.inspect(job, &mut progress));
     let outcome = std::panic::catch_unwind(inspect)
-        .unwrap_or_else(|_| Outcome::Failed(defect("the inspection gave up")));
-    post.event(Event::Finished { job: id, outcome })
+        .unwrap_or_else(|_| Ok(Outcome::Failed(defect("the inspection gave up"))));
+    match outcome {
+        Ok(outcome) => post.event(Event::Finished { job: id, outcome }),
+        Err(failure) => post.send(Message::Broken(Box::new(failure))),
+    }
 }
 
 fn defect(detail: &str) -> Trouble {

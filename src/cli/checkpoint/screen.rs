@@ -16,7 +16,7 @@ use ratatui::widgets::Paragraph;
 use super::panel::{Both, Tone, next_lane, shown_lanes, verdict_word};
 use crate::checkpoint::{Checkpoint, Lane, State};
 use crate::cli::picture::{CellSize, Graphics};
-use crate::cli::text::{Lang, text};
+use crate::cli::text::{Lang, plain, text};
 
 /// A lane needs so much room.
 const LEAST_WIDTH: u16 = 40;
@@ -73,7 +73,9 @@ pub(super) fn draw(
     let areas = grid(middle, lanes.len());
     let mut overlays = Vec::new();
     for (lane, area) in lanes.iter().zip(areas) {
-        let is_next = lanes.len() > 1 && next == Some(lane.reader.as_str());
+        // Where several holders wait for the same keys, it is said which card they are for.
+        let is_asked = state.asked().is_some_and(|asked| asked.reader == lane.reader);
+        let is_next = lanes.len() > 1 && (is_asked || next == Some(lane.reader.as_str()));
         overlays.extend(lane::draw(frame, area, lane, look, is_next, now));
     }
     overlays
@@ -167,9 +169,20 @@ fn draw_bottom(frame: &mut Frame<'_>, area: Rect, state: &State, look: &Look, no
         Span::raw(look.say("checkpoint.entry.empty", &[]))
     };
     frame.render_widget(Line::from(vec![Span::raw(" "), line]), first);
-    let keys = if look.consent.is_some() { "checkpoint.keys.consent" } else { "checkpoint.keys" };
-    let keys = Span::styled(format!(" {}", look.say(keys, &[])), Modifier::DIM);
+    let keys = match (state.asked(), &look.consent) {
+        (Some(lane), _) => {
+            let reader = plain(&lane.reader);
+            let keys = look.say("checkpoint.keys.asked", &[("reader", &reader)]);
+            Span::styled(format!(" {keys}"), bold(asks))
+        }
+        (None, Some(_)) => dim(look, "checkpoint.keys.consent"),
+        (None, None) => dim(look, "checkpoint.keys"),
+    };
     frame.render_widget(Line::from(keys), second);
+}
+
+fn dim(look: &Look, key: &str) -> Span<'static> {
+    Span::styled(format!(" {}", look.say(key, &[])), Modifier::DIM)
 }
 
 /// No reader at all.

@@ -1,8 +1,8 @@
 //! The real terminal of the full screen: its modes, its keys, and pictures of pixels.
 
 use std::io::{self, Stdout, Write};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use ratatui::Terminal;
@@ -15,10 +15,10 @@ use ratatui::crossterm::{cursor, execute, queue};
 
 use super::run::{Ending, INSPECTION_THREAD, Message, Post, View};
 use super::screen::{self, Look, Overlay};
-use crate::checkpoint::{Checkpoint, Event, Outcome};
+use crate::checkpoint::{CardOn, Checkpoint, Event, Lane, Outcome};
 use crate::cli::context::hold_logs;
 use crate::cli::picture::{self, Graphics, kitty, kitty_delete_all};
-use crate::cli::{ExitStatus, Failure};
+use crate::cli::{Failure, output};
 
 /// How often the thread of the keys looks whether it shall end.
 const PATIENCE: Duration = Duration::from_millis(200);
@@ -30,17 +30,22 @@ pub(super) struct FullScreen {
     stop: Arc<AtomicBool>,
     /// Pictures that are on the screen in pixels.
     overlays: Vec<Overlay>,
+    /// The card whose holder the screen says that the keys answer for.
+    asked: Asked,
 }
 
+/// Written where the screen is drawn, read where keys are.
+type Asked = Arc<Mutex<Option<CardOn>>>;
+
 fn trouble(error: &io::Error) -> Failure {
-    Failure::new(ExitStatus::BadInput, "stdout_closed", error.to_string())
+    output::unwritable(error)
 }
 
 impl FullScreen {
     /// A screen that is not shown yet.
     pub(super) fn new(look: Look) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
-        Self { look, terminal: None, stop, overlays: Vec::new() }
+        Self { look, terminal: None, stop, overlays: Vec::new(), asked: Asked::default() }
     }
 
     fn enter(&mut self) -> io::Result<()> {
@@ -110,13 +115,15 @@ fn paint(
 impl View for FullScreen {
     fn begin(&mut self, post: &Post) -> Result<(), Failure> {
         self.enter().map_err(|e| trouble(&e))?;
-        let (post, stop) = (post.clone(), self.stop.clone());
-        std::thread::spawn(move || read_keys(&post, &stop));
+        let (post, stop, asked) = (post.clone(), self.stop.clone(), self.asked.clone());
+        std::thread::spawn(move || read_keys(&post, &stop, &asked));
         Ok(())
     }
 
     fn draw(&mut self, checkpoint: &Checkpoint, now: Duration) -> Result<(), Failure> {
-        self.show(checkpoint, now).map_err(|e| trouble(&e))
+        self.show(checkpoint, now).map_err(|e| trouble(&e))?;
+        *lock(&self.asked) = checkpoint.state().asked().map(Lane::card_on);
+        Ok(())
     }
 }
 
@@ -152,13 +159,18 @@ fn restore_on_panic() {
     }));
 }
 
+fn lock(asked: &Asked) -> MutexGuard<'_, Option<CardOn>> {
+    // Nothing that holds it can panic half-way.
+    asked.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// Sends keys until the checkpoint ends.
-fn read_keys(post: &Post, stop: &AtomicBool) {
+fn read_keys(post: &Post, stop: &AtomicBool, asked: &Asked) {
     while !stop.load(Ordering::Relaxed) {
         let message = match event::poll(PATIENCE) {
             Ok(false) => continue,
             Ok(true) => match event::read() {
-                Ok(event::Event::Key(key)) => key_message(key),
+                Ok(event::Event::Key(key)) => key_message(key, lock(asked).clone()),
                 Ok(event::Event::Resize(..)) => Some(Message::Wake),
                 Ok(_) => None,
                 Err(_) => Some(Message::Stop(Ending::Interrupted)),
@@ -173,8 +185,9 @@ fn read_keys(post: &Post, stop: &AtomicBool) {
     }
 }
 
-/// What a key means.
-fn key_message(key: KeyEvent) -> Option<Message> {
+/// What a key means, where the screen asks about this card: an answer is for what was seen, never
+/// for a card that came in its place meanwhile.
+fn key_message(key: KeyEvent, asked: Option<CardOn>) -> Option<Message> {
     if key.kind == KeyEventKind::Release {
         return None;
     }
@@ -190,8 +203,9 @@ fn key_message(key: KeyEvent) -> Option<Message> {
         KeyCode::Enter => Message::Event(Event::Enter),
         KeyCode::Backspace => Message::Event(Event::Backspace),
         KeyCode::Esc => Message::Event(Event::Clear),
-        KeyCode::F(2) => Message::Event(Event::Consent { agreed: true, card: None }),
-        KeyCode::F(3) => Message::Event(Event::Consent { agreed: false, card: None }),
+        KeyCode::F(key @ (2 | 3)) => {
+            Message::Event(Event::Consent { agreed: key == 2, card: Some(asked?) })
+        }
         KeyCode::F(10) => Message::Stop(Ending::Done),
         _ => return None,
     })
@@ -202,7 +216,8 @@ mod tests {
     use super::*;
 
     fn key(code: KeyCode, modifiers: KeyModifiers) -> String {
-        format!("{:?}", key_message(KeyEvent::new(code, modifiers)))
+        let asked = CardOn { reader: "Reader B".to_owned(), arrival: 7 };
+        format!("{:?}", key_message(KeyEvent::new(code, modifiers), Some(asked)))
     }
 
     #[test]
@@ -223,5 +238,13 @@ mod tests {
         assert!(key(KeyCode::Esc, none).contains("Clear"));
         assert!(key(KeyCode::F(2), none).contains("agreed: true"));
         assert!(key(KeyCode::F(3), none).contains("agreed: false"));
+    }
+
+    #[test]
+    fn an_answer_names_the_card_that_the_screen_asks_about() {
+        let shown = key(KeyCode::F(2), KeyModifiers::NONE);
+        assert!(shown.contains("Reader B") && shown.contains("arrival: 7"), "{shown}");
+        let nobody = key_message(KeyEvent::new(KeyCode::F(2), KeyModifiers::NONE), None);
+        assert!(nobody.is_none(), "nobody was asked");
     }
 }

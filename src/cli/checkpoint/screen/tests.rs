@@ -206,6 +206,23 @@ fn marks_the_reader_whose_card_is_next() {
 }
 
 #[test]
+fn marks_the_card_whose_holder_the_keys_answer_for() {
+    let mut checkpoint = with_card(Settings { consent: true, ..Settings::default() });
+    checkpoint.handle(Event::CardPresent("Reader B".to_owned()), at(0));
+    for second in [1, 2] {
+        checkpoint.handle(Event::Line("000018".to_owned().into()), at(second));
+    }
+    let notice = Look { consent: Some("We read your card.".to_owned()), ..look(Lang::En) };
+    let shown = |checkpoint: &Checkpoint| words(&drawn(checkpoint, &notice, 100, 40).0);
+    let text = shown(&checkpoint);
+    assert!(text.contains("▶ Reader A") && !text.contains("▶ Reader B"), "{text}");
+    assert!(text.contains("Card on Reader A: F2"), "{text}");
+    checkpoint.handle(Event::CardRemoved(READER.to_owned()), at(3));
+    let text = shown(&checkpoint);
+    assert!(text.contains("Card on Reader B: F2") && text.contains("▶ Reader B"), "{text}");
+}
+
+#[test]
 fn draws_on_screens_of_any_size() {
     let checkpoint = with_verdict(Verdict::Forged);
     for (width, height) in [(1, 1), (10, 3), (40, 12), (80, 24), (300, 5), (3, 200)] {
