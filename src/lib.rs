@@ -5,7 +5,7 @@
 //!
 //! ```text
 //! cli
-//! checkpoint   web
+//! checkpoint   web   production
 //! verify   softcard
 //! issue   globalplatform   terminal   trust   pki      applets/* (seen by softcard only)
 //! lds   cvc   biometrics   document
@@ -25,6 +25,7 @@ pub mod globalplatform;
 pub mod issue;
 pub mod lds;
 pub mod pki;
+pub mod production;
 pub mod softcard;
 pub mod terminal;
 pub mod transport;

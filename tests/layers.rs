@@ -24,6 +24,7 @@ const LAYERS: &[(&str, u8)] = &[
     ("deck", 6),
     ("checkpoint", 6),
     ("web", 6),
+    ("production", 6),
     ("cli", 7),
 ];
 

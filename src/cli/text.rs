@@ -17,6 +17,7 @@ use serde::Deserialize;
 
 /// One file for each area, so that a newcomer finds a sentence where its command is.
 const FILES: &[(&str, &str)] = &[
+    ("audit", include_str!("../../i18n/audit.toml")),
     ("common", include_str!("../../i18n/common.toml")),
     ("terminal", include_str!("../../i18n/terminal.toml")),
     ("reading", include_str!("../../i18n/reading.toml")),
