@@ -4,6 +4,7 @@
 
 mod access;
 mod attempts;
+mod audit;
 mod card;
 mod card_keys;
 mod checkpoint;
@@ -19,6 +20,7 @@ mod gp;
 mod help;
 mod inspect;
 mod issuing;
+mod key_files;
 mod man;
 pub mod output;
 mod personalize;
@@ -112,6 +114,7 @@ pub struct GlobalOptions {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Audit(audit::Arguments),
     Card(card::Arguments),
     Checkpoint(checkpoint::Arguments),
     Emulate(emulate::Arguments),
@@ -131,6 +134,7 @@ enum Command {
 impl Command {
     fn run(&self, context: &Context) -> Result<ExitStatus, Failure> {
         match self {
+            Self::Audit(arguments) => audit::run(context, arguments),
             Self::Card(arguments) => card::run(context, arguments),
             Self::Checkpoint(arguments) => checkpoint::run(context, arguments),
             Self::Emulate(arguments) => emulate::run(context, arguments),

@@ -161,7 +161,7 @@ fn generate(kind: KeyKind, pss: bool) -> Result<SoftwareKey, Failure> {
 }
 
 /// Writes a new file; one that is there already is not touched.
-fn write_new(path: &Path, content: &[u8]) -> Result<(), Failure> {
+pub(super) fn write_new(path: &Path, content: &[u8]) -> Result<(), Failure> {
     use std::io::Write;
     let write = output::create_private(path)
         .and_then(|mut file| file.write_all(content).and_then(|()| file.sync_all()));

@@ -1,21 +1,17 @@
 //! Keeping an evidence file.
 
-use std::fs::File;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 
+use super::super::key_files::{load_key, read_der};
 use super::super::{Context, ExitStatus, Failure, output, secret};
 use super::Outcome;
 use crate::error::ErrorCode;
-use crate::pki::{Signer, SoftwareKey, from_pem};
+use crate::pki::{Signer, SoftwareKey};
 use crate::trust::X509;
 use crate::verify::Inspection;
 use crate::verify::evidence::{InspectionRecord, signature};
-
-/// Largest key or certificate that is read, in bytes.
-const MAX_FILE: u64 = 64 * 1024;
 
 /// The options.
 #[derive(Debug, Clone, Args)]
@@ -114,25 +110,6 @@ impl Form {
         let file = signature::file(&line, signer, &mut random);
         file.map_err(|e| Failure::from_error(ExitStatus::Unavailable, &e))
     }
-}
-
-/// Bytes of a file in DER or PEM.
-pub(super) fn read_der(path: &Path) -> Result<Vec<u8>, Failure> {
-    let mut bytes = Vec::new();
-    let file = File::open(path).map_err(|e| Failure::file(path, &e))?;
-    file.take(MAX_FILE).read_to_end(&mut bytes).map_err(|e| Failure::file(path, &e))?;
-    Ok(der::pem::decode_vec(&bytes).map(|(_, der)| der).unwrap_or(bytes))
-}
-
-fn load_key(path: &Path, password: &str) -> Result<SoftwareKey, Failure> {
-    let mut text = String::new();
-    let file = File::open(path).map_err(|e| Failure::file(path, &e))?;
-    file.take(MAX_FILE).read_to_string(&mut text).map_err(|e| Failure::file(path, &e))?;
-    let encrypted = from_pem(&text, "ENCRYPTED PRIVATE KEY").ok_or_else(|| {
-        let what = "not an encrypted key in PEM";
-        Failure::new(ExitStatus::BadInput, "key_malformed", what).with("file", path.display())
-    })?;
-    SoftwareKey::decrypt(&encrypted, password).map_err(|e| bad(path, &e))
 }
 
 fn load_certificate(path: &Path, key: &SoftwareKey) -> Result<Vec<u8>, Failure> {

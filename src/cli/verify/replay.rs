@@ -10,11 +10,12 @@ use clap::Args;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use super::super::key_files::read_der;
 use super::super::text::plain;
 use super::super::{Context, ExitStatus, Failure, output};
 use super::outcome::exit_of;
 use super::report::ReportOptions;
-use super::{Outcome, record, show};
+use super::{Outcome, show};
 use crate::trust::TrustStore;
 use crate::verify::evidence::signature::{EvidenceFile, KnownSigner};
 use crate::verify::evidence::{EvidenceError, MAX_LENGTH, Replay, ReplayOptions, replay};
@@ -94,7 +95,7 @@ impl AgainOptions {
 
     fn known_signers(&self) -> Result<Vec<KnownSigner>, Failure> {
         let load = |path: &PathBuf| {
-            KnownSigner::from_der(&record::read_der(path)?).ok_or_else(|| {
+            KnownSigner::from_der(&read_der(path)?).ok_or_else(|| {
                 let what = "neither a certificate nor a public key";
                 let failure = Failure::new(ExitStatus::BadInput, "evidence_signer_file", what);
                 failure.with("file", path.display())
