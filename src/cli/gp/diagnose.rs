@@ -131,17 +131,18 @@ fn report(context: &Context, evidence: &Evidence) -> Result<ExitStatus, Failure>
             "challenge": hex::encode_upper(challenge),
             "matches": matches.collect::<Vec<_>>(),
         }))?;
-    } else {
-        let values = [("protocol", &protocol[..]), ("version", &version), ("data", &number)];
-        output::line(&context.text("gp.diagnose.answer", &values))?;
-        for explanation in found {
-            let derivation = match (&explanation.derivation, explanation.master_cipher) {
-                (Some(derivation), Some(cipher)) => format!("{derivation} ({cipher})"),
-                _ => context.text("gp.diagnose.as_they_are", &[]),
-            };
-            let values = [("keys", &explanation.suspect[..]), ("derivation", &derivation)];
-            output::line(&context.text("gp.diagnose.match", &values))?;
-        }
+        let done = if found.is_empty() { ExitStatus::Refused } else { ExitStatus::Done };
+        return Ok(done);
+    }
+    let values = [("protocol", &protocol[..]), ("version", &version), ("data", &number)];
+    output::line(&context.text("gp.diagnose.answer", &values))?;
+    for explanation in found {
+        let derivation = match (&explanation.derivation, explanation.master_cipher) {
+            (Some(derivation), Some(cipher)) => format!("{derivation} ({cipher})"),
+            _ => context.text("gp.diagnose.as_they_are", &[]),
+        };
+        let values = [("keys", &explanation.suspect[..]), ("derivation", &derivation)];
+        output::line(&context.text("gp.diagnose.match", &values))?;
     }
     if found.is_empty() {
         return Err(Failure::new(ExitStatus::Refused, "gp_keys_unknown", "no match"));

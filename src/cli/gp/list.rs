@@ -29,14 +29,18 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<ExitStatus
     open::authenticate(context, &arguments.keys, &mut link)?;
     let domain = session::list(&mut link, Registry::IssuerSecurityDomain).map_err(fail)?;
     let applications = session::list(&mut link, Registry::Applications).map_err(fail)?;
-    let load_files = session::list_load_files(&mut link).map_err(fail)?;
+    // Some cards tell nobody of their load files.
+    let load_files = match session::list_load_files(&mut link) {
+        Err(GlobalPlatformError::Refused { .. }) => None,
+        found => Some(found.map_err(fail)?),
+    };
     if context.json {
         let list = |entries: &[RegistryEntry]| entries.iter().map(entry).collect::<Vec<_>>();
         output::json(&json!({
             "schema": "cancuoc.gp-list/1",
             "issuer_domain": list(&domain),
             "applications": list(&applications),
-            "load_files": list(&load_files),
+            "load_files": load_files.as_deref().map(list),
         }))?;
         return Ok(ExitStatus::Done);
     }
@@ -47,7 +51,7 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<ExitStatus
     for found in &applications {
         line(context, "gp.info.application", found, &found.application_state())?;
     }
-    for found in &load_files {
+    for found in load_files.iter().flatten() {
         line(context, "gp.list.load_file", found, &format!("{:02X}", found.life_cycle))?;
         for module in &found.modules {
             let aid = hex::encode_upper(module);
