@@ -37,6 +37,7 @@ const FILES: &[(&str, &str)] = &[
     ("globalplatform", include_str!("../../i18n/globalplatform.toml")),
     ("document", include_str!("../../i18n/document.toml")),
     ("issue", include_str!("../../i18n/issue.toml")),
+    ("journal", include_str!("../../i18n/journal.toml")),
     ("record", include_str!("../../i18n/record.toml")),
 ];
 

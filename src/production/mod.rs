@@ -1,8 +1,15 @@
-//! The production line: what makes cards by the million, and the record that an auditor accepts.
+//! The production line: approved records in, verified cards by the million and a record that an
+//! auditor accepts out.
+//!
+//! [`state`] says what a card may become, [`journal`] keeps it where no loss of power reaches it,
+//! [`site`] is the configuration of a production site.
 
 pub mod audit;
+pub mod journal;
 pub mod roles;
 mod signed;
+pub mod site;
+pub mod state;
 pub mod vault;
 
 pub use signed::Digest;
