@@ -110,7 +110,7 @@ impl Journal {
         audit: Option<Box<dyn Audit>>,
     ) -> Result<Self, JournalError> {
         let mut journal = Self { database, audit, environment };
-        journal.retry(|journal| {
+        journal.persist(|journal| {
             journal.database.reconnect()?;
             schema::prepare(&mut *journal.database, environment)
         })?;

@@ -27,10 +27,10 @@ impl Journal {
         &mut self,
         mut work: impl FnMut(&mut Transaction<'_>) -> Result<T, JournalError>,
     ) -> Result<T, JournalError> {
-        let done = self.retry(|journal| journal.once(false, &mut work));
+        let done = self.persist(|journal| journal.once(false, &mut work));
         match done {
             Err(JournalError::Full(_)) if self.database.free_room() => {
-                self.retry(|journal| journal.once(false, &mut work))
+                self.persist(|journal| journal.once(false, &mut work))
             }
             done => done,
         }
@@ -41,7 +41,7 @@ impl Journal {
         &mut self,
         mut work: impl FnMut(&mut Transaction<'_>) -> Result<T, JournalError>,
     ) -> Result<T, JournalError> {
-        self.retry(|journal| {
+        self.persist(|journal| {
             journal.database.reconnect()?;
             journal.database.reserve_room()?;
             journal.once(false, &mut work)
@@ -53,11 +53,11 @@ impl Journal {
         &mut self,
         mut work: impl FnMut(&mut Transaction<'_>) -> Result<T, JournalError>,
     ) -> Result<T, JournalError> {
-        self.retry(|journal| journal.once(true, &mut work))
+        self.persist(|journal| journal.once(true, &mut work))
     }
 
     /// Tries again what others or a broken connection prevented.
-    pub(super) fn retry<T>(
+    pub(super) fn persist<T>(
         &mut self,
         mut work: impl FnMut(&mut Self) -> Result<T, JournalError>,
     ) -> Result<T, JournalError> {
