@@ -3,6 +3,7 @@
 
 use std::path::Path;
 use std::process::Command;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use cancuoc::apdu::tlv::{Tag, encode};
@@ -12,9 +13,9 @@ use cancuoc::pki::{
     CertificateKind, CertificateRequest, KeyKind, Signer, SoftwareKey, Validity, country_name,
     issue,
 };
+use cancuoc::softcard::SoftCard;
 use cancuoc::trust::{TrustStore, X509};
-use cancuoc::verify::evidence::signature::{self, EvidenceFile};
-use cancuoc::verify::evidence::{InspectionRecord, ReplayOptions, replay};
+use cancuoc::verify::evidence::{InspectionRecord, PassiveEvidence, ReplayOptions, signature};
 use cancuoc::verify::{
     CheckId, ChipEvidence, DocumentFiles, Expected, Inspection, Policy, SignerCache, inspect,
 };
@@ -128,7 +129,7 @@ fn document(number: usize, signer: &SoftwareKey, certificate: &[u8]) -> (Documen
     (files, Bare { hashed, attributes, signature })
 }
 
-fn archive(folder: &Path, csca: KeyKind, ds: KeyKind) -> Archive {
+fn archive(folder: &Path, csca: KeyKind, ds: KeyKind, chip: &ChipEvidence) -> Archive {
     let (trust, signer, certificate) = issuer(csca, ds);
     let (expected, policy) = (Expected::default(), Policy::strict());
     let now = moment("2026-11-23T12:00:00Z");
@@ -136,9 +137,8 @@ fn archive(folder: &Path, csca: KeyKind, ds: KeyKind) -> Archive {
     for number in 0..DOCUMENTS {
         let (files, parts) = document(number, &signer, &certificate);
         let inspection = Inspection { trust: &trust, now, expected: &expected, policy };
-        let chip = ChipEvidence::default();
-        let report = inspect(&files, &chip, &inspection);
-        let record = InspectionRecord::new(&files, &chip, &inspection, &report);
+        let report = inspect(&files, chip, &inspection);
+        let record = InspectionRecord::new(&files, chip, &inspection, &report);
         let line = record.encode().unwrap();
         let path = folder.join(format!("{number}.evidence"));
         std::fs::write(&path, signature::file(&line, None, &mut random()).unwrap()).unwrap();
@@ -148,45 +148,120 @@ fn archive(folder: &Path, csca: KeyKind, ds: KeyKind) -> Archive {
     Archive { trust, signer, paths, bare }
 }
 
+/// What a run took.
+#[derive(Clone, Copy)]
+struct Taken {
+    /// From its start to its end, other work on the machine included.
+    wall: Duration,
+    /// On processors, all threads together.
+    cpu: Duration,
+}
+
+/// How long this thread was on a processor: what else runs on the machine does not count.
+fn on_processor() -> Duration {
+    let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap();
+    Duration::from_nanos(text.split_whitespace().next().unwrap().parse().unwrap())
+}
+
+/// Does the work for each number below `count`, shared by that many threads.
+fn run(threads: usize, count: usize, work: impl Fn(usize) + Sync) -> Taken {
+    let (start, next) = (Instant::now(), AtomicUsize::new(0));
+    let share = || {
+        let before = on_processor();
+        loop {
+            let number = next.fetch_add(1, Ordering::Relaxed);
+            if number >= count {
+                return on_processor() - before;
+            }
+            work(number);
+        }
+    };
+    let cpu = std::thread::scope(|scope| {
+        let others: Vec<_> = (1..threads).map(|_| scope.spawn(share)).collect();
+        share() + others.into_iter().map(|other| other.join().unwrap()).sum::<Duration>()
+    });
+    Taken { wall: start.elapsed(), cpu }
+}
+
+const OPTIONS: ReplayOptions<'_> =
+    ReplayOptions { now: None, policy: None, known_signers: &[], passive: true };
+
 impl Archive {
     /// The bare operations: every hash, and every signature of a security object.
-    fn bare(&self) -> Duration {
+    fn bare(&self, threads: usize) -> Taken {
         let (key, algorithm) = (self.signer.public_key(), self.signer.algorithm());
-        let start = Instant::now();
-        for bare in &self.bare {
+        run(threads, self.bare.len(), |number| {
+            let bare = &self.bare[number];
             for part in &bare.hashed {
                 std::hint::black_box(HashAlgorithm::Sha256.digest(part));
             }
             algorithm.verify(&key, &bare.attributes, &bare.signature).unwrap();
-        }
-        start.elapsed()
+        })
     }
 
-    /// Everything, from the files on, by that many threads.
-    fn replay(&self, threads: usize) -> Duration {
-        let start = Instant::now();
+    /// Everything, from the files on.
+    fn replay(&self, threads: usize) -> Taken {
         let signers = SignerCache::new(&self.trust);
-        let next = std::sync::atomic::AtomicUsize::new(0);
-        let work = || {
-            loop {
-                let place = next.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-                let Some(path) = self.paths.get(place) else { break };
-                let file = EvidenceFile::decode(&std::fs::read(path).unwrap()).unwrap();
-                let options =
-                    ReplayOptions { now: None, policy: None, known_signers: &[], passive: true };
-                let report = replay(&file, &options, &signers).report;
-                for id in [CheckId::PaSodSignature, CheckId::PaChain, CheckId::PaHashes] {
-                    assert!(report.checks.iter().any(|c| c.id == id && c.has_passed()));
-                }
+        run(threads, self.paths.len(), |number| {
+            let bytes = std::fs::read(&self.paths[number]).unwrap();
+            let report = PassiveEvidence::decode(&bytes).unwrap().replay(&OPTIONS, &signers).report;
+            for id in [CheckId::PaSodSignature, CheckId::PaChain, CheckId::PaHashes] {
+                assert!(report.checks.iter().any(|c| c.id == id && c.has_passed()));
             }
+        })
+    }
+
+    /// Parts of that: reading the files alone, and reading and decoding them.
+    fn parts(&self) -> [Taken; 2] {
+        let read = |number: usize| std::fs::read(&self.paths[number]).unwrap();
+        let decode = |number| drop(PassiveEvidence::decode(&read(number)).unwrap());
+        [run(1, self.paths.len(), |n| drop(read(n))), run(1, self.paths.len(), decode)]
+    }
+
+    /// The median of a few runs of each, one after the other, so that other work on the machine
+    /// meets all alike.
+    fn measure(&self, name: &str, processors: usize) {
+        let runs = || {
+            let [read, decode] = self.parts();
+            let (bare, whole) = (self.bare(1), self.replay(1));
+            [bare, whole, self.bare(processors), self.replay(processors), read, decode]
         };
-        std::thread::scope(|scope| {
-            for _ in 1..threads {
-                scope.spawn(work);
-            }
-            work();
-        });
-        start.elapsed()
+        let runs: Vec<[Taken; 6]> = (0..11).map(|_| runs()).collect();
+        let median = |of: fn(&Taken) -> Duration, which: usize| {
+            super::middle(runs.iter().map(|run| of(&run[which])).collect())
+        };
+        let count = DOCUMENTS as f64;
+        let cpu = |which| median(|taken| taken.cpu, which).as_secs_f64() / count;
+        let rate = |which| count / median(|taken| taken.wall, which).as_secs_f64();
+        let [bare, whole, read, decode] = [0, 1, 4, 5].map(cpu);
+        println!(
+            "replay, Passive Authentication, {name}: {:.0} documents a second on one core, bare \
+             signatures and hashes {:.0}: ratio {:.2}",
+            1.0 / whole,
+            1.0 / bare,
+            bare / whole
+        );
+        println!(
+            "  of a document's {:.0} us: signature and hashes {:.0}, reading the file {:.0}, JSON and \
+             base64 {:.0}, all else {:.0}",
+            1e6 * whole,
+            1e6 * bare,
+            1e6 * read,
+            1e6 * (decode - read),
+            1e6 * (whole - decode - bare)
+        );
+        println!(
+            "  by the clock with 1 thread {:.0}, with {processors} {:.0}: {:.2} times; bare {:.0} and \
+             {:.0}: {:.2} times; ratios {:.2} and {:.2}",
+            rate(1),
+            rate(3),
+            rate(3) / rate(1),
+            rate(0),
+            rate(2),
+            rate(2) / rate(0),
+            rate(1) / rate(0),
+            rate(3) / rate(2)
+        );
     }
 }
 
@@ -224,27 +299,12 @@ pub fn measure(folder: &Path) {
         ("RSA-2048 under RSA-4096", KeyKind::Rsa(4096), KeyKind::Rsa(2048)),
     ];
     let processors = std::thread::available_parallelism().map_or(1, |n| n.get());
+    // What a chip answered, as it stands in evidence files; here it is another document's.
+    let demo = super::demo();
+    let reading = super::read(SoftCard::open(&demo.path().join("demo/genuine.card")).unwrap());
+    let chip = ChipEvidence::of_reading(&reading);
     for (name, csca, ds) in kinds {
-        let archive = archive(folder, csca, ds);
-        // One after the other, so that other work on the machine meets both alike.
-        let runs = (0..9).map(|_| (archive.bare(), archive.replay(1), archive.replay(processors)));
-        let (mut bare, mut one, mut many) = (Vec::new(), Vec::new(), Vec::new());
-        for (a, b, c) in runs {
-            bare.push(a);
-            one.push(b);
-            many.push(c);
-        }
-        let [bare, one, many] = [bare, one, many].map(super::middle);
-        let rate = |time: Duration| DOCUMENTS as f64 / time.as_secs_f64();
-        println!(
-            "replay, Passive Authentication, {name}: {:.0} documents a second on one core, bare \
-             signatures and hashes {:.0}: ratio {:.2}; on {processors} cores {:.0}, {:.2} times one",
-            rate(one),
-            rate(bare),
-            rate(one) / rate(bare),
-            rate(many),
-            rate(many) / rate(one),
-        );
+        archive(folder, csca, ds, &chip).measure(name, processors);
     }
     for (name, kind, foreign) in [
         ("P-256", KeyKind::Ec(Curve::P256), "ecdsap256"),

@@ -67,30 +67,34 @@ impl ErrorCode for SignatureFault {
     }
 }
 
+const fn oid(text: &str) -> ObjectIdentifier {
+    ObjectIdentifier::new_unwrap(text)
+}
+
 /// Object identifiers with a fixed hash function.
-const FIXED: [(&str, SignatureAlgorithm); 15] = [
-    ("1.2.840.10045.4.1", SignatureAlgorithm::Ecdsa(HashAlgorithm::Sha1)),
-    ("1.2.840.10045.4.3.1", SignatureAlgorithm::Ecdsa(HashAlgorithm::Sha224)),
-    ("1.2.840.10045.4.3.2", SignatureAlgorithm::Ecdsa(HashAlgorithm::Sha256)),
-    ("1.2.840.10045.4.3.3", SignatureAlgorithm::Ecdsa(HashAlgorithm::Sha384)),
-    ("1.2.840.10045.4.3.4", SignatureAlgorithm::Ecdsa(HashAlgorithm::Sha512)),
-    ("0.4.0.127.0.7.1.1.4.1.1", SignatureAlgorithm::EcdsaPlain(HashAlgorithm::Sha1)),
-    ("0.4.0.127.0.7.1.1.4.1.2", SignatureAlgorithm::EcdsaPlain(HashAlgorithm::Sha224)),
-    ("0.4.0.127.0.7.1.1.4.1.3", SignatureAlgorithm::EcdsaPlain(HashAlgorithm::Sha256)),
-    ("0.4.0.127.0.7.1.1.4.1.4", SignatureAlgorithm::EcdsaPlain(HashAlgorithm::Sha384)),
-    ("0.4.0.127.0.7.1.1.4.1.5", SignatureAlgorithm::EcdsaPlain(HashAlgorithm::Sha512)),
-    ("1.2.840.113549.1.1.5", SignatureAlgorithm::RsaPkcs1(HashAlgorithm::Sha1)),
-    ("1.2.840.113549.1.1.14", SignatureAlgorithm::RsaPkcs1(HashAlgorithm::Sha224)),
-    ("1.2.840.113549.1.1.11", SignatureAlgorithm::RsaPkcs1(HashAlgorithm::Sha256)),
-    ("1.2.840.113549.1.1.12", SignatureAlgorithm::RsaPkcs1(HashAlgorithm::Sha384)),
-    ("1.2.840.113549.1.1.13", SignatureAlgorithm::RsaPkcs1(HashAlgorithm::Sha512)),
+const FIXED: [(ObjectIdentifier, SignatureAlgorithm); 15] = [
+    (oid("1.2.840.10045.4.1"), SignatureAlgorithm::Ecdsa(HashAlgorithm::Sha1)),
+    (oid("1.2.840.10045.4.3.1"), SignatureAlgorithm::Ecdsa(HashAlgorithm::Sha224)),
+    (oid("1.2.840.10045.4.3.2"), SignatureAlgorithm::Ecdsa(HashAlgorithm::Sha256)),
+    (oid("1.2.840.10045.4.3.3"), SignatureAlgorithm::Ecdsa(HashAlgorithm::Sha384)),
+    (oid("1.2.840.10045.4.3.4"), SignatureAlgorithm::Ecdsa(HashAlgorithm::Sha512)),
+    (oid("0.4.0.127.0.7.1.1.4.1.1"), SignatureAlgorithm::EcdsaPlain(HashAlgorithm::Sha1)),
+    (oid("0.4.0.127.0.7.1.1.4.1.2"), SignatureAlgorithm::EcdsaPlain(HashAlgorithm::Sha224)),
+    (oid("0.4.0.127.0.7.1.1.4.1.3"), SignatureAlgorithm::EcdsaPlain(HashAlgorithm::Sha256)),
+    (oid("0.4.0.127.0.7.1.1.4.1.4"), SignatureAlgorithm::EcdsaPlain(HashAlgorithm::Sha384)),
+    (oid("0.4.0.127.0.7.1.1.4.1.5"), SignatureAlgorithm::EcdsaPlain(HashAlgorithm::Sha512)),
+    (oid("1.2.840.113549.1.1.5"), SignatureAlgorithm::RsaPkcs1(HashAlgorithm::Sha1)),
+    (oid("1.2.840.113549.1.1.14"), SignatureAlgorithm::RsaPkcs1(HashAlgorithm::Sha224)),
+    (oid("1.2.840.113549.1.1.11"), SignatureAlgorithm::RsaPkcs1(HashAlgorithm::Sha256)),
+    (oid("1.2.840.113549.1.1.12"), SignatureAlgorithm::RsaPkcs1(HashAlgorithm::Sha384)),
+    (oid("1.2.840.113549.1.1.13"), SignatureAlgorithm::RsaPkcs1(HashAlgorithm::Sha512)),
 ];
 
 impl SignatureAlgorithm {
     /// The algorithm of an object identifier that fixes the hash function too.
     #[must_use]
     pub fn from_oid(oid: &ObjectIdentifier) -> Option<Self> {
-        FIXED.iter().find(|(text, _)| ObjectIdentifier::new_unwrap(text) == *oid).map(|(_, a)| *a)
+        FIXED.iter().find(|(fixed, _)| fixed == oid).map(|(_, algorithm)| *algorithm)
     }
 
     /// Reads an AlgorithmIdentifier. CMS allows `rsaEncryption`, where the digest algorithm beside
@@ -117,7 +121,7 @@ impl SignatureAlgorithm {
             return write_pss(hash, salt_len);
         }
         let fixed = FIXED.iter().find(|(_, algorithm)| *algorithm == self);
-        let oid = fixed.map_or(RSA_ENCRYPTION, |(text, _)| ObjectIdentifier::new_unwrap(text));
+        let oid = fixed.map_or(RSA_ENCRYPTION, |(oid, _)| *oid);
         let parameters: &[u8] = if matches!(self, Self::RsaPkcs1(_)) { &[5, 0] } else { &[] };
         write::sequence(&[&write::oid(&oid), parameters])
     }
@@ -142,6 +146,15 @@ impl SignatureAlgorithm {
             Self::RsaPss { .. } => "RSASSA-PSS",
         };
         format!("{scheme} with {}", self.hash().name())
+    }
+
+    /// Whether the key is of the kind that the algorithm asks for.
+    #[must_use]
+    pub const fn fits(self, key: &PublicKey) -> bool {
+        match self {
+            Self::Ecdsa(_) | Self::EcdsaPlain(_) => matches!(key, PublicKey::Ec(_)),
+            Self::RsaPkcs1(_) | Self::RsaPss { .. } => matches!(key, PublicKey::Rsa(_)),
+        }
     }
 
     /// Verifies a signature over a message.

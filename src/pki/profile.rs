@@ -38,18 +38,18 @@ const fn remark(code: &'static str) -> ProfileFinding {
 
 /// Extensions that a verifier here understands; any other that is critical forbids the certificate
 /// (RFC 5280 §4.2).
-const UNDERSTOOD: [&str; 11] = [
-    "2.5.29.14",
-    "2.5.29.15",
-    "2.5.29.16",
-    "2.5.29.17",
-    "2.5.29.18",
-    "2.5.29.19",
-    "2.5.29.31",
-    "2.5.29.32",
-    "2.5.29.35",
-    "2.5.29.37",
-    "2.23.136.1.1.6.2",
+const UNDERSTOOD: [ObjectIdentifier; 11] = [
+    ObjectIdentifier::new_unwrap("2.5.29.14"),
+    ObjectIdentifier::new_unwrap("2.5.29.15"),
+    ObjectIdentifier::new_unwrap("2.5.29.16"),
+    ObjectIdentifier::new_unwrap("2.5.29.17"),
+    ObjectIdentifier::new_unwrap("2.5.29.18"),
+    ObjectIdentifier::new_unwrap("2.5.29.19"),
+    ObjectIdentifier::new_unwrap("2.5.29.31"),
+    ObjectIdentifier::new_unwrap("2.5.29.32"),
+    ObjectIdentifier::new_unwrap("2.5.29.35"),
+    ObjectIdentifier::new_unwrap("2.5.29.37"),
+    ObjectIdentifier::new_unwrap("2.23.136.1.1.6.2"),
 ];
 /// id-icao-cscaMasterListSigningKey.
 pub(super) const MASTER_LIST_SIGNING_KEY: ObjectIdentifier =
@@ -85,7 +85,7 @@ pub fn check_profile(certificate: &CertificateParts<'_>, kind: ProfileKind) -> V
 fn check_extensions(certificate: &CertificateParts<'_>, findings: &mut Vec<ProfileFinding>) {
     let mut seen = Vec::new();
     for extension in &certificate.extensions {
-        if extension.critical && !UNDERSTOOD.contains(&extension.oid.to_string().as_str()) {
+        if extension.critical && !UNDERSTOOD.contains(&extension.oid) {
             findings.push(fatal("unknown_critical_extension"));
         }
         if seen.contains(&extension.oid) {

@@ -224,6 +224,12 @@ impl TrustStore {
         })
     }
 
+    /// Whether there are lists of known defects at all, accepted or not.
+    #[must_use]
+    pub fn lists_defects(&self) -> bool {
+        !self.defects.is_empty()
+    }
+
     /// The known defects of a document with this signer, from the lists that are accepted. A
     /// deviation list speaks of its own State's documents only.
     #[must_use]

@@ -198,15 +198,26 @@ impl Check {
         code: &'static str,
         detail: Map<String, Value>,
     ) -> Option<Self> {
-        let status = match status {
+        let status = match Self::recorded_status(status, !detail.is_empty())? {
             "skipped" => Status::Skipped(detail),
             "unsupported" => Status::Unsupported(detail),
-            _ if detail.is_empty() => return None,
             "passed" => Status::Passed(Evidence(detail)),
-            "failed" => Status::Failed(Evidence(detail)),
-            _ => return None,
+            _ => Status::Failed(Evidence(detail)),
         };
         Some(Self { id, status, code })
+    }
+
+    /// The name of a status that an evidence file has; none where it is unknown, or the check passed
+    /// or failed without evidence.
+    #[must_use]
+    pub(super) fn recorded_status(status: &str, has_facts: bool) -> Option<&'static str> {
+        Some(match status {
+            "skipped" => "skipped",
+            "unsupported" => "unsupported",
+            "passed" if has_facts => "passed",
+            "failed" if has_facts => "failed",
+            _ => return None,
+        })
     }
 
     /// Drops facts; that there were some stays visible.

@@ -13,7 +13,7 @@ use super::{Check, CheckId, ChipEvidence, DocumentFiles, Evidence, Inspection};
 use crate::biometrics::{FaceRecord, PixelBudget};
 use crate::document::dg13::Dg13View;
 use crate::document::{CardProfile, Dg13, Mrz, PersonalNumber, QrText};
-use crate::lds::sod::Sod;
+use crate::lds::sod::LdsSecurityObject;
 use crate::lds::{CardSecurity, Com, Dg2, DgNumber, FileId, decode_dg1};
 
 /// What is known of the document from outside its chip.
@@ -52,6 +52,7 @@ impl<'a> Holder<'a> {
 pub(super) fn check(
     files: &DocumentFiles,
     chip: &ChipEvidence,
+    object: Option<&LdsSecurityObject>,
     card_security: Option<&CardSecurity>,
     inspection: &Inspection<'_>,
 ) -> Vec<Check> {
@@ -69,7 +70,7 @@ pub(super) fn check(
         today: TimeZone::UTC.to_datetime(inspection.now).date(),
     };
     vec![
-        com_sod(files),
+        com_sod(files, object),
         security_infos::card_access_dg14(files.card_access.as_deref(), dg(14), chip),
         match files.card_security {
             None => Check::skipped(CheckId::ConsistencyCardSecurity, "not_offered"),
@@ -86,10 +87,8 @@ pub(super) fn check(
 }
 
 /// EF.COM is not protected: it must not hide or invent what the security object lists.
-pub(super) fn com_sod(files: &DocumentFiles) -> Check {
+pub(super) fn com_sod(files: &DocumentFiles, object: Option<&LdsSecurityObject>) -> Check {
     let id = CheckId::ConsistencyComSod;
-    let sod = files.files.get(&FileId::SOD).and_then(|bytes| Sod::decode(bytes).ok());
-    let object = sod.and_then(|sod| sod.security_object().ok());
     let (Some(com), Some(object)) = (files.files.get(&FileId::COM), object) else {
         return Check::skipped(id, "file_not_read");
     };
@@ -113,7 +112,7 @@ pub(super) fn com_sod(files: &DocumentFiles) -> Check {
         return Check::failed(id, "com_lists_unsigned", Evidence::new("data_groups", only_com));
     }
     let own = (com.lds_version, com.unicode_version);
-    if let Some(signed) = object.lds_version.filter(|signed| *signed != own) {
+    if let Some(signed) = object.lds_version.clone().filter(|signed| *signed != own) {
         let text = |(lds, unicode): (String, String)| vec![lds, unicode];
         let evidence = Evidence::new("com", text(own)).and("sod", text(signed));
         return Check::failed(id, "lds_version_mismatch", evidence);

@@ -69,16 +69,25 @@ pub struct LeftOut {
 impl DocumentFiles {
     /// Takes a file of the LDS1 application as it stands on the card or in a folder: the data
     /// object that it starts with is its content, which is hashed as it is; bytes after that are
-    /// counted. A file that starts with no whole data object is kept as it is.
-    pub fn insert(&mut self, file: FileId, mut bytes: Vec<u8>) {
-        if let Ok(object) = Reader::new(&bytes).read() {
-            let (length, whole) = (object.raw.len(), bytes.len());
-            if length < whole {
-                bytes.truncate(length);
-                self.trailing.insert(file, whole - length);
-            }
+    /// counted.
+    pub fn insert(&mut self, file: FileId, bytes: Vec<u8>) {
+        let whole = bytes.len();
+        let content = Self::content_of(bytes);
+        if content.len() < whole {
+            self.trailing.insert(file, whole - content.len());
         }
-        self.files.insert(file, bytes);
+        self.files.insert(file, content);
+    }
+
+    /// The content of a file as it stands on a card: the data object that it starts with, or all of
+    /// it where it starts with no whole one. A file may be longer than its content.
+    #[must_use]
+    pub fn content_of(mut bytes: Vec<u8>) -> Vec<u8> {
+        if let Ok(object) = Reader::new(&bytes).read() {
+            let length = object.raw.len();
+            bytes.truncate(length);
+        }
+        bytes
     }
 
     /// The content of a data group.
@@ -186,7 +195,13 @@ pub fn inspect_cached(
     checks.push(chip::terminal_check(chip));
     checks.extend(passive.checks);
     checks.push(card_security_check);
-    checks.extend(consistency::check(files, chip, card_security.as_ref(), inspection));
+    checks.extend(consistency::check(
+        files,
+        chip,
+        passive.object.as_ref(),
+        card_security.as_ref(),
+        inspection,
+    ));
     Report { checks, requirements: inspection.policy.requirements(), material }
 }
 
@@ -206,7 +221,7 @@ pub fn inspect_passively(
         passive_authentication::check_card_security(files, inspection, signers);
     let mut made = passive.checks;
     made.push(card_security);
-    made.push(consistency::com_sod(files));
+    made.push(consistency::com_sod(files, passive.object.as_ref()));
     let checks = CheckId::OF_A_DOCUMENT.iter().map(|id| {
         let place = made.iter().position(|check| check.id == *id);
         place.map_or_else(|| Check::skipped(*id, "not_asked"), |place| made.swap_remove(place))

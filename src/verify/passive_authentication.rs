@@ -11,19 +11,25 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use cancuoc_primitives::hash::HashAlgorithm;
+use jiff::Timestamp;
 use serde_json::{Map, Value};
 
 pub use signers::SignerCache;
 
 use super::{Check, CheckId, DocumentFiles, Evidence, Inspection, Material};
 use crate::lds::sod::{LDS_SECURITY_OBJECT_TYPES, LdsSecurityObject, Sod};
-use crate::lds::{CardSecurity, DgNumber, FileId, SECURITY_OBJECT};
+use crate::lds::{
+    CardSecurity, CheckedSigner, DgNumber, FileId, LdsError, SECURITY_OBJECT, SignedData,
+    SignedDataFault,
+};
 use crate::trust::DefectKind;
 
 /// The checks, and which data groups a trusted security object binds.
 pub(super) struct PassiveAuthentication {
     pub(super) checks: Vec<Check>,
     pub(super) material: Arc<Material>,
+    /// The LDS security object, wherever it can be decoded, however wrong EF.SOD is otherwise.
+    pub(super) object: Option<LdsSecurityObject>,
     bound: BTreeSet<u8>,
     /// What lists of defects say of documents like this one.
     defects: Vec<DefectKind>,
@@ -66,35 +72,52 @@ pub(super) fn check(
     inspection: &Inspection<'_>,
     signers: &SignerCache<'_>,
 ) -> PassiveAuthentication {
-    let (sod, object, hash) = match read(files) {
+    let sod = match read(files) {
+        Ok(sod) => sod,
+        Err(failed) => return unusable(failed, None),
+    };
+    let (decoded, found) = (sod.security_object(), sod.checked_signer(&LDS_SECURITY_OBJECT_TYPES));
+    let (object, hash) = match examine(decoded.as_ref(), found.as_ref().err()) {
         Ok(parts) => parts,
-        Err(failed) => {
-            let mut checks = vec![failed];
-            checks.extend(AFTER_STRUCTURE.map(|id| Check::skipped(id, "sod_unusable")));
-            let (material, bound) = (Arc::default(), BTreeSet::new());
-            return PassiveAuthentication { checks, material, bound, defects: Vec::new() };
-        }
+        Err(failed) => return unusable(failed, decoded.ok()),
     };
     let structure = Evidence::new("version", object.version)
         .and("hash_algorithm", hash.name())
         .and("data_groups", object.hashes.iter().map(|(n, _)| *n).collect::<Vec<_>>());
     let trailing = files.trailing_of([FileId::SOD]);
     let mut checks = vec![passed_unless_trailing(CheckId::PaSodStructure, structure, trailing)];
-    let (signed, signer) = signature::check(
-        CheckId::PaSodSignature,
-        &sod,
-        &LDS_SECURITY_OBJECT_TYPES,
-        signers,
-        inspection.policy,
-    );
-    checks.push(signed);
-    let defects = chain::known_defects(&sod, signer.as_deref(), files, inspection);
-    checks.extend(chain::check(&sod, signer.as_deref(), &defects, files, inspection, signers));
-    let (hashes, bound) = check_hashes(files, &object, hash);
+    let (id, signed) = (CheckId::PaSodSignature, Signed::new(&sod, &found));
+    let (verified, signer) = signature::check(id, found, signers, inspection.policy);
+    checks.push(verified);
+    let defects = chain::known_defects(signed, signer.as_deref(), files, inspection);
+    checks.extend(chain::check(signed, signer.as_deref(), &defects, files, inspection, signers));
+    let (hashes, bound) = check_hashes(files, object, hash);
     checks.push(hashes.under(inspection.policy.data_group_hash(hash)));
     let material = signer.map(|signer| signer.material.clone()).unwrap_or_default();
     let defects = defects.iter().map(|defect| defect.kind).collect();
-    PassiveAuthentication { checks, material, bound, defects }
+    PassiveAuthentication { checks, material, object: decoded.ok(), bound, defects }
+}
+
+/// What there is to say where the security object cannot be used.
+fn unusable(failed: Check, object: Option<LdsSecurityObject>) -> PassiveAuthentication {
+    let mut checks = vec![failed];
+    checks.extend(AFTER_STRUCTURE.map(|id| Check::skipped(id, "sod_unusable")));
+    let (material, bound) = (Arc::default(), BTreeSet::new());
+    PassiveAuthentication { checks, material, object, bound, defects: Vec::new() }
+}
+
+/// A signed object with the time that it was signed at, where it says so.
+#[derive(Clone, Copy)]
+struct Signed<'a> {
+    data: &'a SignedData,
+    at: Option<Timestamp>,
+}
+
+impl<'a> Signed<'a> {
+    fn new(data: &'a SignedData, signer: &Result<CheckedSigner<'_>, SignedDataFault>) -> Self {
+        let at = signer.as_ref().ok().and_then(|signer| signer.attributes.signing_timestamp());
+        Self { data, at }
+    }
 }
 
 /// `pa.card_security`: the signature of EF.CardSecurity, by the rules and up to the anchors of
@@ -116,11 +139,12 @@ pub(super) fn check_card_security(
             return (Check::failed(id, "card_security_malformed", evidence), None);
         }
     };
-    let (signed, signer) =
-        signature::check(id, &file.signed_data, &[SECURITY_OBJECT], signers, inspection.policy);
-    let mut steps = vec![signed];
+    let found = file.signed_data.checked_signer(&[SECURITY_OBJECT]);
+    let signed = Signed::new(&file.signed_data, &found);
+    let (verified, signer) = signature::check(id, found, signers, inspection.policy);
+    let mut steps = vec![verified];
     if signer.is_some() {
-        let (signed, signer) = (&file.signed_data, signer.as_deref());
+        let signer = signer.as_deref();
         let defects = chain::known_defects(signed, signer, files, inspection);
         let chain = chain::check(signed, signer, &defects, files, inspection, signers);
         // Whether a revocation list is at hand is said once, beside EF.SOD.
@@ -143,25 +167,32 @@ fn one_of(id: CheckId, steps: Vec<Check>) -> Check {
     }
 }
 
-type Parts = (Sod, LdsSecurityObject, HashAlgorithm);
+/// What is wrong with the structure of the security object.
+fn fail(code: &'static str, detail: String) -> Check {
+    Check::failed(CheckId::PaSodStructure, code, Evidence::new("error", detail))
+}
 
-/// Reads the security object and all that must be right about its structure.
-fn read(files: &DocumentFiles) -> Result<Parts, Check> {
-    let id = CheckId::PaSodStructure;
-    let fail = |code, detail: String| Check::failed(id, code, Evidence::new("error", detail));
+/// Reads the security object.
+fn read(files: &DocumentFiles) -> Result<Sod, Check> {
     let Some(bytes) = files.files.get(&FileId::SOD) else {
         return Err(match files.unreadable.get(&FileId::SOD) {
             Some(error) => fail("sod_malformed", error.clone()),
             None => fail("sod_missing", "EF.SOD could not be read".to_owned()),
         });
     };
-    let sod = Sod::decode(bytes).map_err(|e| fail("sod_malformed", e.to_string()))?;
-    if let Err(fault) = sod.checked_signer(&LDS_SECURITY_OBJECT_TYPES)
-        && signature::is_structural(&fault)
-    {
-        return Err(fail(signature::reason(&fault), fault.to_string()));
+    Sod::decode(bytes).map_err(|e| fail("sod_malformed", e.to_string()))
+}
+
+/// All that must be right about the structure of the security object; gives its hash function too.
+fn examine<'a>(
+    decoded: Result<&'a LdsSecurityObject, &LdsError>,
+    fault: Option<&SignedDataFault>,
+) -> Result<(&'a LdsSecurityObject, HashAlgorithm), Check> {
+    let id = CheckId::PaSodStructure;
+    if let Some(fault) = fault.filter(|fault| signature::is_structural(fault)) {
+        return Err(fail(signature::reason(fault), fault.to_string()));
     }
-    let object = sod.security_object().map_err(|e| fail("lds_object_malformed", e.to_string()))?;
+    let object = decoded.map_err(|e| fail("lds_object_malformed", e.to_string()))?;
     let versions_fit = match object.version {
         0 => object.lds_version.is_none(),
         1 => object.lds_version.is_some(),
@@ -194,7 +225,7 @@ fn read(files: &DocumentFiles) -> Result<Parts, Check> {
     if !seen.contains(&1) {
         return Err(fail("dg1_not_signed", "no hash of data group 1".to_owned()));
     }
-    Ok((sod, object, hash))
+    Ok((object, hash))
 }
 
 /// Compares the hashes with those of the files as they were read.

@@ -40,7 +40,7 @@ fn judge(document: &DocumentFiles, expected: &Expected, id: CheckId) -> Check {
     let trust = TrustStore::default();
     let now = "2026-11-23T12:00:00Z".parse().unwrap();
     let inspection = Inspection { trust: &trust, now, expected, policy: Policy::strict() };
-    let checks = check(document, &ChipEvidence::default(), None, &inspection);
+    let checks = check(document, &ChipEvidence::default(), None, None, &inspection);
     checks.into_iter().find(|check| check.id == id).unwrap()
 }
 

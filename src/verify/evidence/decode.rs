@@ -8,12 +8,13 @@ use cancuoc_primitives::curve::{Curve, Point};
 use cancuoc_primitives::group::{DomainParameters, GroupSecret, PublicElement};
 use cancuoc_primitives::hash::HashAlgorithm;
 use const_oid::ObjectIdentifier;
+use serde::Deserialize;
 use zeroize::Zeroizing;
 
 use super::encode::{CARD_ACCESS, CARD_SECURITY};
 use super::format::{
-    Access, ActiveAuthentication, Bytes, ChipAuthentication, Command, Document, ExpectedText, File,
-    Hash, Head, Mapping, Pace, Proof, RecordedCheck, Terminal,
+    Access, ActiveAuthentication, Bytes, ChipAuthentication, Command, Document, ExpectedText,
+    Facts, File, HasFacts, Hash, Head, Mapping, Pace, Proof, RecordedCheck, Terminal,
 };
 use super::{EvidenceError, InspectionRecord, SCHEMA};
 use crate::apdu::{CommandApdu, Ne, ResponseApdu};
@@ -39,16 +40,49 @@ impl InspectionRecord {
     /// # Errors
     /// [`EvidenceError`].
     pub fn decode(line: &[u8]) -> Result<Self, EvidenceError> {
-        if line.len() > super::MAX_LENGTH {
-            return Err(EvidenceError::TooLong);
-        }
-        let document: Document<'_> =
-            serde_json::from_slice(line).map_err(|error| fault(line, &error))?;
-        if document.schema != SCHEMA {
-            return Err(schema(&document.schema));
-        }
-        read(document)
+        let (mut record, recorded) = read::<Facts>(line)?;
+        record.checks = recorded.into_iter().map(check).collect::<Result<_, _>>()?;
+        Ok(record)
     }
+}
+
+/// How a recorded check ended: the name of its status.
+pub(super) type RecordedStatus = (CheckId, &'static str);
+
+/// Reads the first line, and of the checks in it only how they ended.
+pub(super) fn without_facts(
+    line: &[u8],
+) -> Result<(InspectionRecord, Vec<RecordedStatus>), EvidenceError> {
+    let (record, recorded) = read::<HasFacts>(line)?;
+    let status = |recorded: RecordedCheck<'_, HasFacts>| {
+        let HasFacts(has_facts) = recorded.detail;
+        let (id, _) = named(&recorded)?;
+        let status = Check::recorded_status(&recorded.status, has_facts);
+        Ok((id, status.ok_or_else(|| wrong_check(NO_STATUS))?))
+    };
+    let statuses = recorded.into_iter().map(status).collect::<Result<_, _>>()?;
+    Ok((record, statuses))
+}
+
+/// A record whose checks are still as they stand in the file.
+type Read<'a, D> = (InspectionRecord, Vec<RecordedCheck<'a, D>>);
+
+fn read<'a, D: Deserialize<'a>>(line: &'a [u8]) -> Result<Read<'a, D>, EvidenceError> {
+    if line.len() > super::MAX_LENGTH {
+        return Err(EvidenceError::TooLong);
+    }
+    // Once for the whole line, strings that are read past included.
+    let text = std::str::from_utf8(line).map_err(|error| EvidenceError::Malformed {
+        what: "no UTF-8",
+        line: 1,
+        column: error.valid_up_to() + 1,
+    })?;
+    let document: Document<'a, D> =
+        serde_json::from_str(text).map_err(|error| fault(line, &error))?;
+    if document.schema != SCHEMA {
+        return Err(schema(&document.schema));
+    }
+    interpret(document)
 }
 
 fn schema(found: &str) -> EvidenceError {
@@ -63,7 +97,7 @@ fn fault(line: &[u8], error: &serde_json::Error) -> EvidenceError {
     }
 }
 
-fn read(document: Document<'_>) -> Result<InspectionRecord, EvidenceError> {
+fn interpret<D>(document: Document<'_, D>) -> Result<Read<'_, D>, EvidenceError> {
     let mut files = files(document.files)?;
     files.issuing_state = match document.issuing_state {
         None => None,
@@ -96,7 +130,7 @@ fn read(document: Document<'_>) -> Result<InspectionRecord, EvidenceError> {
     if document.outcome.checks.len() > MOST {
         return Err(EvidenceError::field("outcome.checks", "more than there are"));
     }
-    Ok(InspectionRecord {
+    let record = InspectionRecord {
         program: document.program.chars().take(60).collect(),
         time: document.time.parse().map_err(|_| EvidenceError::field("time", "no time"))?,
         policy,
@@ -108,8 +142,9 @@ fn read(document: Document<'_>) -> Result<InspectionRecord, EvidenceError> {
         redacted: document.redacted,
         verdict: Verdict::from_name(&document.outcome.verdict)
             .ok_or_else(|| EvidenceError::field("outcome.verdict", "none of the three"))?,
-        checks: document.outcome.checks.into_iter().map(check).collect::<Result<_, _>>()?,
-    })
+        checks: Vec::new(),
+    };
+    Ok((record, document.outcome.checks))
 }
 
 fn several(field: &'static str, all: Vec<Bytes>) -> Result<Vec<Vec<u8>>, EvidenceError> {
@@ -120,8 +155,13 @@ fn several(field: &'static str, all: Vec<Bytes>) -> Result<Vec<Vec<u8>>, Evidenc
 }
 
 fn file_of(name: &str) -> Option<FileId> {
-    let groups = DgNumber::all().map(DgNumber::file);
-    groups.chain([FileId::COM, FileId::SOD]).find(|file| file.name() == name)
+    let file = match name {
+        "EF.COM" => FileId::COM,
+        "EF.SOD" => FileId::SOD,
+        other => DgNumber::new(other.strip_prefix("EF.DG")?.parse().ok()?)?.file(),
+    };
+    // Neither a sign nor a zero before the number.
+    (file.name() == name).then_some(file)
 }
 
 fn files(entries: Vec<File<'_>>) -> Result<DocumentFiles, EvidenceError> {
@@ -129,7 +169,7 @@ fn files(entries: Vec<File<'_>>) -> Result<DocumentFiles, EvidenceError> {
     let mut seen = BTreeSet::new();
     for entry in entries {
         let wrong = |reason| EvidenceError::field("files", reason);
-        if !seen.insert(entry.name.clone().into_owned()) {
+        if !seen.insert(entry.name.clone()) {
             return Err(wrong("a file stands twice"));
         }
         let File { name, bytes, trailing, left_out, withheld, unreadable } = entry;
@@ -287,10 +327,22 @@ fn terminal(outcome: Terminal) -> TerminalOutcome {
     }
 }
 
-fn check(recorded: RecordedCheck<'_>) -> Result<Check, EvidenceError> {
-    let wrong = |reason| EvidenceError::field("outcome.checks", reason);
-    let id = CheckId::from_name(&recorded.id).ok_or_else(|| wrong("unknown check"))?;
-    let (code, _) = reasons::find(&recorded.code).ok_or_else(|| wrong("unknown reason code"))?;
-    Check::recorded(id, &recorded.status, code, recorded.detail)
-        .ok_or_else(|| wrong("unknown status, or a check without evidence"))
+const NO_STATUS: &str = "unknown status, or a check without evidence";
+
+fn wrong_check(reason: &str) -> EvidenceError {
+    EvidenceError::field("outcome.checks", reason)
+}
+
+/// Identifier and reason code of a recorded check.
+fn named<D>(recorded: &RecordedCheck<'_, D>) -> Result<(CheckId, &'static str), EvidenceError> {
+    let id = CheckId::from_name(&recorded.id).ok_or_else(|| wrong_check("unknown check"))?;
+    let reason = reasons::find(&recorded.code);
+    let (code, _) = reason.ok_or_else(|| wrong_check("unknown reason code"))?;
+    Ok((id, code))
+}
+
+fn check(recorded: RecordedCheck<'_, Facts>) -> Result<Check, EvidenceError> {
+    let (id, code) = named(&recorded)?;
+    let check = Check::recorded(id, &recorded.status, code, recorded.detail);
+    check.ok_or_else(|| wrong_check(NO_STATUS))
 }

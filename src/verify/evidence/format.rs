@@ -36,10 +36,10 @@ impl<'de> Deserialize<'de> for Bytes {
     }
 }
 
-/// The first line.
+/// The first line. The facts of a check are read as `D`.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Document<'a> {
+pub(super) struct Document<'a, D> {
     #[serde(borrow)]
     pub schema: Cow<'a, str>,
     #[serde(borrow)]
@@ -66,7 +66,7 @@ pub(super) struct Document<'a> {
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub session: Option<SessionFacts>,
     #[serde(borrow)]
-    pub outcome: Outcome<'a>,
+    pub outcome: Outcome<'a, D>,
 }
 
 /// What was typed or scanned.
@@ -200,23 +200,49 @@ pub(super) enum Terminal {
 /// The verdict and the checks.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Outcome<'a> {
+pub(super) struct Outcome<'a, D> {
     #[serde(borrow)]
     pub verdict: Cow<'a, str>,
     #[serde(borrow)]
-    pub checks: Vec<RecordedCheck<'a>>,
+    pub checks: Vec<RecordedCheck<'a, D>>,
 }
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct RecordedCheck<'a> {
+pub(super) struct RecordedCheck<'a, D> {
     #[serde(borrow)]
     pub id: Cow<'a, str>,
     #[serde(borrow)]
     pub status: Cow<'a, str>,
     #[serde(borrow)]
     pub code: Cow<'a, str>,
-    pub detail: Map<String, Value>,
+    pub detail: D,
+}
+
+/// The facts of a check.
+pub(super) type Facts = Map<String, Value>;
+
+/// Whether a check has facts; they themselves are read past.
+pub(super) struct HasFacts(pub bool);
+
+impl<'de> Deserialize<'de> for HasFacts {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor;
+        impl<'de> de::Visitor<'de> for Visitor {
+            type Value = HasFacts;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a map")
+            }
+            fn visit_map<A: de::MapAccess<'de>>(self, mut map: A) -> Result<HasFacts, A::Error> {
+                let mut found = false;
+                while map.next_entry::<de::IgnoredAny, de::IgnoredAny>()?.is_some() {
+                    found = true;
+                }
+                Ok(HasFacts(found))
+            }
+        }
+        deserializer.deserialize_map(Visitor)
+    }
 }
 
 /// The second line.

@@ -26,6 +26,7 @@ mod decode;
 mod encode;
 mod error;
 mod format;
+mod passive;
 mod replay;
 pub mod signature;
 
@@ -35,6 +36,7 @@ use cancuoc_primitives::hash::HashAlgorithm;
 use jiff::Timestamp;
 
 pub use error::EvidenceError;
+pub use passive::PassiveEvidence;
 pub use replay::{Replay, ReplayOptions, replay};
 
 use super::{

@@ -2,12 +2,12 @@
 
 use jiff::Timestamp;
 
-use super::signature::{EvidenceFile, KnownSigner};
-use super::{InspectionRecord, signature::SignedBy};
+use super::InspectionRecord;
+use super::passive::replay_passively;
+use super::signature::{EvidenceFile, KnownSigner, SignedBy, require_signer};
 use crate::lds::{DgNumber, FileId};
 use crate::verify::{
     Check, CheckId, Evidence, Inspection, Policy, Report, SignerCache, inspect_cached,
-    inspect_passively,
 };
 
 /// With what an evidence file is verified again.
@@ -43,34 +43,51 @@ pub fn replay(
     signers: &SignerCache<'_>,
 ) -> Replay {
     let record = &file.record;
+    let recorded = Recorded { record, signed_by: file.signed_by.as_ref() };
+    let status =
+        |id| record.checks.iter().find(|check: &&Check| check.id == id).map(Check::status_name);
+    if options.passive {
+        return replay_passively(&recorded, &status, options, signers);
+    }
     let now = options.now.unwrap_or(record.time);
     let policy = options.policy.unwrap_or(&record.policy);
     let inspection = Inspection { trust: signers.trust(), now, expected: &record.expected, policy };
-    let mut report = if options.passive {
-        inspect_passively(&record.files, &inspection, signers)
-    } else {
-        inspect_cached(&record.files, &record.chip, &inspection, signers)
-    };
-    for check in report.checks.iter_mut().filter(|check| check.code != NOT_ASKED) {
+    let mut report = inspect_cached(&record.files, &record.chip, &inspection, signers);
+    for check in &mut report.checks {
         if let Some(recorded) = as_recorded(check, record) {
             *check = recorded;
         }
     }
     // What a file may prove is for whoever verifies it to say, not for the policy that it brings.
     let is_asked = options.policy.is_some_and(|policy| policy.evidence.signature_required);
-    if let Some(code) = origin_fault(file, options.known_signers).filter(|_| is_asked) {
+    if let Some(code) = origin_fault(&recorded, options.known_signers).filter(|_| is_asked) {
         report.checks.iter_mut().for_each(|check| distrust(check, code));
     }
-    let differs = |check: &&Check| {
-        if check.code == NOT_ASKED {
-            return false;
-        }
-        let before = record.checks.iter().find(|before| before.id == check.id);
-        before.is_none_or(|before| before.status_name() != check.status_name())
-    };
+    finish(report, now, &recorded, &status, options)
+}
+
+/// What an evidence file says and who signed it.
+pub(super) struct Recorded<'a> {
+    /// What it says.
+    pub record: &'a InspectionRecord,
+    /// Who signed it; none where nobody did.
+    pub signed_by: Option<&'a SignedBy>,
+}
+
+/// Compares the checks with those that were recorded, and adds those on the file itself. `status` is
+/// how a check ended then.
+pub(super) fn finish(
+    mut report: Report,
+    now: Timestamp,
+    recorded: &Recorded<'_>,
+    status: &dyn Fn(CheckId) -> Option<&'static str>,
+    options: &ReplayOptions<'_>,
+) -> Replay {
+    let differs =
+        |check: &&Check| check.code != NOT_ASKED && status(check.id) != Some(check.status_name());
     let differ = report.checks.iter().filter(differs).map(|check| check.id).collect();
-    report.checks.push(origin_check(file, options.known_signers));
-    report.checks.push(policy_check(record, options.policy));
+    report.checks.push(origin_check(recorded, options.known_signers));
+    report.checks.push(policy_check(recorded.record, options.policy));
     Replay { report, now, differ }
 }
 
@@ -117,10 +134,13 @@ fn as_recorded(check: &Check, record: &InspectionRecord) -> Option<Check> {
 }
 
 /// Why a file is only the word of whoever wrote it.
-fn origin_fault(file: &EvidenceFile, known: &[KnownSigner]) -> Option<&'static str> {
-    match &file.signed_by {
+fn origin_fault(recorded: &Recorded<'_>, known: &[KnownSigner]) -> Option<&'static str> {
+    match recorded.signed_by {
         None => Some("evidence_not_signed"),
-        Some(_) => file.require_signer(known).is_err().then_some("evidence_signer_unknown"),
+        by => {
+            let required = require_signer(by, recorded.record.time, known);
+            required.is_err().then_some("evidence_signer_unknown")
+        }
     }
 }
 
@@ -132,13 +152,13 @@ fn distrust(check: &mut Check, code: &'static str) {
     }
 }
 
-fn origin_check(file: &EvidenceFile, known: &[KnownSigner]) -> Check {
+fn origin_check(recorded: &Recorded<'_>, known: &[KnownSigner]) -> Check {
     let id = CheckId::EvidenceOrigin;
     let facts = |signed_by: &SignedBy| {
         Evidence::new("key", signed_by.key.description())
             .and("fingerprint", signed_by.fingerprint.clone())
     };
-    match (origin_fault(file, known), &file.signed_by) {
+    match (origin_fault(recorded, known), recorded.signed_by) {
         (None, Some(by)) => Check::passed(id, facts(by)),
         (Some(code), Some(by)) => Check::skipped_with(id, code, facts(by)),
         (_, None) => Check::skipped(id, "evidence_not_signed"),

@@ -91,12 +91,7 @@ impl EvidenceFile {
     /// # Errors
     /// [`EvidenceError`]; a signature that does not verify among them.
     pub fn decode(bytes: &[u8]) -> Result<Self, EvidenceError> {
-        if bytes.len() > MAX_LENGTH {
-            return Err(EvidenceError::TooLong);
-        }
-        let mut lines = bytes.strip_suffix(b"\n").unwrap_or(bytes).splitn(2, |b| *b == b'\n');
-        let line = lines.next().unwrap_or_default();
-        let signed_by = lines.next().map(|second| verify(line, second)).transpose()?;
+        let (line, signed_by) = signed_line(bytes)?;
         Ok(Self { record: InspectionRecord::decode(line)?, signed_by })
     }
 
@@ -105,20 +100,43 @@ impl EvidenceFile {
     /// # Errors
     /// [`EvidenceError::NotSigned`], [`EvidenceError::Signer`], [`EvidenceError::Signature`].
     pub fn require_signer(&self, known: &[KnownSigner]) -> Result<(), EvidenceError> {
-        let signed_by = self.signed_by.as_ref().ok_or(EvidenceError::NotSigned)?;
-        let mut own = known.iter().filter(|known| known.key == signed_by.key).peekable();
-        if own.peek().is_none() {
-            let fingerprint = signed_by.fingerprint.clone();
-            return Err(EvidenceError::Signer { fingerprint });
+        require_signer(self.signed_by.as_ref(), self.record.time, known)
+    }
+}
+
+/// Asks for a signature by one of these keys, at a time when it was valid.
+pub(super) fn require_signer(
+    signed_by: Option<&SignedBy>,
+    time: Timestamp,
+    known: &[KnownSigner],
+) -> Result<(), EvidenceError> {
+    let signed_by = signed_by.ok_or(EvidenceError::NotSigned)?;
+    let mut own = known.iter().filter(|known| known.key == signed_by.key).peekable();
+    if own.peek().is_none() {
+        let fingerprint = signed_by.fingerprint.clone();
+        return Err(EvidenceError::Signer { fingerprint });
+    }
+    let is_valid = |known: &KnownSigner| {
+        known.validity.is_none_or(|(from, until)| (from..=until).contains(&time))
+    };
+    if own.any(is_valid) {
+        return Ok(());
+    }
+    Err(invalid("the signer's certificate was not valid at the time of the record"))
+}
+
+/// The first line of a file, and who signed it; the signature is verified.
+pub(super) fn signed_line(bytes: &[u8]) -> Result<(&[u8], Option<SignedBy>), EvidenceError> {
+    if bytes.len() > MAX_LENGTH {
+        return Err(EvidenceError::TooLong);
+    }
+    let lines = bytes.strip_suffix(b"\n").unwrap_or(bytes);
+    match memchr::memchr(b'\n', lines) {
+        Some(end) => {
+            let (line, second) = (&lines[..end], &lines[end + 1..]);
+            Ok((line, Some(verify(line, second)?)))
         }
-        let time = self.record.time;
-        let is_valid = |known: &KnownSigner| {
-            known.validity.is_none_or(|(from, until)| (from..=until).contains(&time))
-        };
-        if own.any(is_valid) {
-            return Ok(());
-        }
-        Err(invalid("the signer's certificate was not valid at the time of the record"))
+        None => Ok((lines, None)),
     }
 }
 

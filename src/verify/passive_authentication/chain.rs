@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value};
 
 use super::signers::{Issuer, Signer, SignerCache};
-use super::states;
+use super::{Signed, states};
 use crate::document::Mrz;
 use crate::error::ErrorCode;
 use crate::lds::{SignedData, decode_dg1};
@@ -20,7 +20,7 @@ const CLOCK_DIFFERENCE: SignedDuration = SignedDuration::from_hours(24);
 
 /// `pa.ds_certificate`, `pa.chain` and `pa.revocation`.
 pub(super) fn check<'t>(
-    signed: &SignedData,
+    signed: Signed<'_>,
     signer: Option<&Signer<'t>>,
     defects: &[&KnownDefect],
     files: &DocumentFiles,
@@ -32,7 +32,7 @@ pub(super) fn check<'t>(
         return ids.map(|id| Check::skipped(id, "no_ds_certificate")).to_vec();
     };
     let policy = inspection.policy;
-    let chain = check_chain(signer, signed, files, inspection);
+    let chain = check_chain(signer, signed.data, files, inspection);
     let revocation = if chain.has_passed() {
         let status = signers.revocation(signer, files);
         check_revocation(signer, status, defects, inspection.now)
@@ -40,7 +40,7 @@ pub(super) fn check<'t>(
         Check::skipped(CheckId::PaRevocation, "no_trusted_csca")
     };
     vec![
-        check_certificate(signer, signing_time(signed), defects, inspection)
+        check_certificate(signer, signed.at, defects, inspection)
             .under(policy.document_signer_key(&signer.certificate.key)),
         chain.under(judge(&signer.issuer, policy)),
         revocation,
@@ -56,23 +56,21 @@ fn judge(issuer: &Issuer<'_>, policy: &Policy) -> Result<(), Refusal> {
 
 /// What the lists of defects say of documents like this one.
 pub(super) fn known_defects<'a>(
-    signed: &SignedData,
+    signed: Signed<'_>,
     signer: Option<&Signer<'_>>,
     files: &DocumentFiles,
     inspection: &Inspection<'a>,
 ) -> Vec<&'a KnownDefect> {
-    let Some(signer) = signer else { return Vec::new() };
+    let Some(signer) = signer.filter(|_| inspection.trust.lists_defects()) else {
+        return Vec::new();
+    };
     let mrz = files.data_group(1).and_then(|bytes| Mrz::parse(decode_dg1(bytes).ok()?).ok());
     let facts = DocumentFacts {
         document_type: mrz.as_ref().map(Mrz::document_code),
         document_number: mrz.as_ref().map(|mrz| mrz.document_number().as_str()),
-        issued: signing_time(signed),
+        issued: signed.at,
     };
     inspection.trust.defects(&signer.certificate, &facts)
-}
-
-fn signing_time(signed: &SignedData) -> Option<Timestamp> {
-    signed.signers.first()?.attributes().ok()??.signing_timestamp()
 }
 
 fn codes(findings: &[ProfileFinding]) -> Vec<&'static str> {

@@ -4,25 +4,23 @@
 use std::sync::Arc;
 
 use cancuoc_primitives::hash::HashAlgorithm;
-use const_oid::ObjectIdentifier;
 
 use super::broken;
 use super::signers::{Signer, SignerCache};
 use crate::error::ErrorCode;
-use crate::lds::{PublicKeyError, SignatureFault, SignedData, SignedDataFault};
+use crate::lds::{CheckedSigner, PublicKeyError, SignatureFault, SignedDataFault};
 use crate::trust::X509Error;
 use crate::verify::{Check, CheckId, Evidence, Policy};
 
-/// Verifies the signature with the certificate that the signer names; gives what is known of that
-/// certificate.
+/// Verifies the signature of a signed object with the certificate that its signer names; gives what
+/// is known of that certificate.
 pub(super) fn check<'t>(
     id: CheckId,
-    signed: &SignedData,
-    types: &[ObjectIdentifier],
+    found: Result<CheckedSigner<'_>, SignedDataFault>,
     signers: &SignerCache<'t>,
     policy: &Policy,
 ) -> (Check, Option<Arc<Signer<'t>>>) {
-    let signer = match signed.checked_signer(types) {
+    let signer = match found {
         Ok(signer) => signer,
         Err(error) => return (fault(id, &error), None),
     };
@@ -47,7 +45,7 @@ pub(super) fn check<'t>(
         Ok(()) => {
             let evidence = Evidence::new("algorithm", signer.algorithm.description())
                 .and("key", key.description())
-                .and("content_type", signed.content_type.to_string())
+                .and("content_type", signer.signed_data.content_type.to_string())
                 .and("weak", signer.digest == HashAlgorithm::Sha1);
             Check::passed(id, evidence).under(policy.signature_hash(signer.digest))
         }

@@ -1,10 +1,17 @@
 //! Issuing States: three letters in the machine readable zone, two in certificates.
 
+use std::sync::OnceLock;
+
 /// `three letters,two letters`, one pair a line.
 const TABLE: &str = include_str!("states.csv");
 
 fn pairs() -> impl Iterator<Item = (&'static str, &'static str)> {
-    TABLE.lines().filter(|line| !line.starts_with('#')).filter_map(|line| line.split_once(','))
+    static PAIRS: OnceLock<Vec<(&str, &str)>> = OnceLock::new();
+    let read = || {
+        let lines = TABLE.lines().filter(|line| !line.starts_with('#'));
+        lines.filter_map(|line| line.split_once(',')).collect()
+    };
+    PAIRS.get_or_init(read).iter().copied()
 }
 
 /// Whether a signer of this country signs for the issuing State of a machine readable zone: its

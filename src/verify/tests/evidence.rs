@@ -4,10 +4,13 @@ use const_oid::ObjectIdentifier;
 
 use super::*;
 use crate::document::{Mrz, PersonalNumber, QrText};
+use crate::error::ErrorCode;
 use crate::lds::{PublicKey, SecurityInfoKind, SecurityInfos, encode_dg14, encode_dg15};
 use crate::terminal::active_authentication::ActiveAuthenticationEvidence;
 use crate::verify::evidence::signature::{self, EvidenceFile, KnownSigner};
-use crate::verify::evidence::{EvidenceError, InspectionRecord, Replay, ReplayOptions, replay};
+use crate::verify::evidence::{
+    EvidenceError, InspectionRecord, PassiveEvidence, Replay, ReplayOptions, replay,
+};
 use cancuoc_primitives::curve::SecretScalar;
 use cancuoc_primitives::ecdsa::sign_prehashed;
 
@@ -109,6 +112,70 @@ fn passive_authentication_alone_gives_the_same_checks_and_is_never_genuine() {
             assert_eq!(again, before);
         } else if again.id != CheckId::ConsistencyComSod {
             assert_eq!(again.code, "not_asked");
+        }
+    }
+}
+
+/// Whether reading a file for Passive Authentication alone gives what reading all of it gives: the
+/// same error, or the same checks of Passive Authentication as the whole inspection.
+fn reads_alike(bytes: &[u8], trust: &TrustStore, known: &[KnownSigner]) {
+    let (whole, passive) = (EvidenceFile::decode(bytes), PassiveEvidence::decode(bytes));
+    let (whole, passive) = match (whole, passive) {
+        (Ok(whole), Ok(passive)) => (whole, passive),
+        (whole, passive) => {
+            let code = |error: EvidenceError| error.code();
+            return assert_eq!(whole.err().map(code), passive.err().map(code));
+        }
+    };
+    assert_eq!(passive.verdict(), whole.record.verdict);
+    assert_eq!(passive.require_signer(known), whole.require_signer(known));
+    let signers = SignerCache::new(trust);
+    let options = ReplayOptions { known_signers: known, ..PLAIN };
+    let alone = passive.replay(&options, &signers);
+    let again = replay(&whole, &ReplayOptions { passive: true, ..options }, &signers);
+    assert_eq!(alone.report.checks, again.report.checks);
+    assert_eq!((alone.now, &alone.differ), (again.now, &again.differ));
+    let inspected = replay(&whole, &options, &signers);
+    let made = |c: &&Check| c.code != "not_asked";
+    for check in alone.report.checks.iter().filter(made) {
+        assert!(inspected.report.checks.contains(check), "{check:?}");
+    }
+    let of_passive = |c: &&Check| c.id.as_str().starts_with("pa.");
+    let count = |report: &Report| report.checks.iter().filter(made).filter(of_passive).count();
+    assert_eq!(count(&alone.report), count(&inspected.report));
+}
+
+#[test]
+fn read_for_passive_authentication_alone_forged_evidence_fails_as_ever() {
+    let (issuer, other, key) = (Issuer::new(), Issuer::new(), signing_key());
+    let (record, _) = recorded(&issuer, Policy::strict());
+    type Change = fn(&mut InspectionRecord);
+    let changes: [Change; 13] = [
+        |_| {},
+        |r| r.files.files.get_mut(&file(1)).unwrap()[20] ^= 1,
+        |r| *r.files.files.get_mut(&FileId::SOD).unwrap().last_mut().unwrap() ^= 1,
+        |r| r.files.files.get_mut(&FileId::SOD).unwrap().truncate(200),
+        |r| drop(r.files.files.remove(&FileId::SOD)),
+        |r| drop(r.files.files.remove(&FileId::COM)),
+        |r| drop(r.files.files.remove(&file(14))),
+        |r| r.files.files.get_mut(&FileId::COM).unwrap()[2] ^= 1,
+        |r| r.files.trailing = [(file(1), 3)].into(),
+        |r| r.files.protected.push(file(2)),
+        |r| r.files.card_security = Some(vec![0x30, 0]),
+        |r| r.checks.truncate(9),
+        |r| *r = r.clone().redacted(),
+    ];
+    let known = [known(&key)];
+    for change in changes {
+        let mut record = record.clone();
+        change(&mut record);
+        let line = record.encode().unwrap();
+        for signer in [None, Some((&key as &dyn Signer, None))] {
+            let bytes = signature::file(&line, signer, &mut random()).unwrap();
+            for trust in [issuer.trust(), other.trust(), TrustStore::default()] {
+                reads_alike(&bytes, &trust, &known);
+                reads_alike(&bytes, &trust, &[]);
+            }
         }
     }
 }
@@ -413,5 +480,7 @@ proptest! {
             let replay = again(&file, &TrustStore::default());
             prop_assert_ne!(replay.report.verdict(), Verdict::Genuine);
         }
+        reads_alike(&bytes, &TrustStore::default(), &[]);
+        reads_alike(&line, &TrustStore::default(), &[]);
     }
 }
