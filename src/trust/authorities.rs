@@ -4,8 +4,9 @@
 use std::collections::HashMap;
 use std::sync::OnceLock;
 
-use super::{X509, X509Error};
+use super::{Distrust, X509, X509Error};
 use crate::lds::{CertificateParts, LdsError, comparable_name, country_of_name};
+use crate::pki::{ProfileKind, check_profile};
 
 /// Most certificates that are tried for an issuer that neither name nor key identifier leads to.
 const MAX_BY_COUNTRY: usize = 64;
@@ -15,6 +16,9 @@ const MAX_BY_COUNTRY: usize = 64;
 pub(super) struct Authority {
     der: Vec<u8>,
     decoded: OnceLock<Result<X509, X509Error>>,
+    /// Found out once; both follow from the bytes alone.
+    signs_itself: OnceLock<bool>,
+    profile_fault: OnceLock<Option<&'static str>>,
     /// Names as they are compared.
     pub subject: Vec<u8>,
     pub issuer: Vec<u8>,
@@ -33,6 +37,25 @@ pub(super) struct Authority {
 impl Authority {
     pub(super) fn x509(&self) -> Result<&X509, &X509Error> {
         self.decoded.get_or_init(|| X509::decode(&self.der)).as_ref()
+    }
+
+    /// The certificate, if it decodes and is as a CSCA's must be.
+    pub(super) fn usable(&self) -> Result<&X509, Distrust> {
+        let certificate = self.x509().map_err(|error| Distrust::Certificate(error.clone()))?;
+        let fault = || {
+            let findings = check_profile(&certificate.parts(), ProfileKind::Csca);
+            findings.iter().find(|finding| finding.fatal).map(|fatal| fatal.code)
+        };
+        match self.profile_fault.get_or_init(fault) {
+            Some(code) => Err(Distrust::Profile(code)),
+            None => Ok(certificate),
+        }
+    }
+
+    /// Whether its own key verifies it.
+    pub(super) fn signs_itself(&self) -> bool {
+        let verify = || self.x509().is_ok_and(|own| own.verify(&own.key).is_ok());
+        *self.signs_itself.get_or_init(verify)
     }
 
     /// Whether neither names nor key identifiers speak against its signing itself.
@@ -107,6 +130,8 @@ impl Authorities {
         let authority = Authority {
             der: der.to_vec(),
             decoded: OnceLock::new(),
+            signs_itself: OnceLock::new(),
+            profile_fault: OnceLock::new(),
             subject: comparable_name(parts.subject),
             issuer: comparable_name(parts.issuer),
             key_id: parts.subject_key_identifier().map(<[u8]>::to_vec),

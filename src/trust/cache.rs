@@ -5,13 +5,18 @@
 //! so it holds nothing that decides any: it is asked only for the signatures that certificates of a master
 //! list bear *besides* that of the list itself, which is verified each time, as are anchors, links outside
 //! of lists, signers and revocation lists. No verification of a document reads it.
+//!
+//! Which keys did *not* verify a certificate is remembered too: a certificate that nobody signed is
+//! tried with every key of its State. Such a claim takes trust away at most, so links ask for it as well.
 
 use std::collections::HashSet;
 use std::sync::Mutex;
 
+use cancuoc_primitives::ecdsa::SignatureError;
 use cancuoc_primitives::hash::HashAlgorithm;
 
 use super::X509;
+use crate::lds::SignatureFault;
 
 /// First bytes of the file.
 const MAGIC: &[u8] = b"cancuoc verified signatures 1\n";
@@ -20,20 +25,33 @@ const ENTRY: usize = 32;
 /// Most entries that are read.
 const MAX_ENTRIES: usize = 1_000_000;
 
-/// Signatures that verified: hashes of certificate and key.
+/// Signatures that verified, and that did not: hashes of certificate and key.
 #[derive(Debug, Default)]
 pub struct SignatureCache {
     known: HashSet<[u8; ENTRY]>,
     used: Mutex<HashSet<[u8; ENTRY]>>,
 }
 
-/// SHA-256 of what is signed, how, by which key.
-fn entry(certificate: &X509, issuer: &X509) -> [u8; ENTRY] {
-    let hash = |bytes: &[u8]| HashAlgorithm::Sha256.digest(bytes);
-    let parts = [MAGIC, &hash(&certificate.der), &hash(issuer.parts().spki)].concat();
-    let mut entry = [0; ENTRY];
-    entry.copy_from_slice(&hash(&parts));
-    entry
+/// What is claimed of a certificate and a key: an entry for each outcome.
+pub(super) struct Claims {
+    /// The key verifies the certificate.
+    pub verified: [u8; ENTRY],
+    /// It does not.
+    pub failed: [u8; ENTRY],
+}
+
+impl Claims {
+    /// SHA-256 of what is signed, how, by which key; the other with one word more.
+    pub(super) fn on(certificate: &X509, issuer: &X509) -> Self {
+        let hash = |bytes: &[u8]| HashAlgorithm::Sha256.digest(bytes);
+        let parts = [MAGIC, &hash(&certificate.der), &hash(issuer.spki())].concat();
+        let entry = |parts: &[u8]| {
+            let mut entry = [0; ENTRY];
+            entry.copy_from_slice(&hash(parts));
+            entry
+        };
+        Self { verified: entry(&parts), failed: entry(&[&parts[..], b"not"].concat()) }
+    }
 }
 
 impl SignatureCache {
@@ -64,11 +82,47 @@ impl SignatureCache {
     /// Whether the key of one certificate verifies another, from memory where it is known.
     #[must_use]
     pub fn verify(&self, certificate: &X509, issuer: &X509) -> bool {
-        let entry = entry(certificate, issuer);
-        let verified = self.known.contains(&entry) || certificate.verify(&issuer.key).is_ok();
-        if verified && let Ok(mut used) = self.used.lock() {
-            used.insert(entry);
+        if !may_sign(certificate, issuer) {
+            return false;
         }
-        verified
+        let claims = Claims::on(certificate, issuer);
+        if self.known.contains(&claims.verified) {
+            self.keep(claims.verified);
+            return true;
+        }
+        self.try_anew(certificate, issuer, &claims)
     }
+
+    /// The same, but that it does is found out each time; that it does not is taken from memory.
+    #[must_use]
+    pub fn verify_anew(&self, certificate: &X509, issuer: &X509) -> bool {
+        may_sign(certificate, issuer)
+            && self.try_anew(certificate, issuer, &Claims::on(certificate, issuer))
+    }
+
+    fn try_anew(&self, certificate: &X509, issuer: &X509, claims: &Claims) -> bool {
+        if self.known.contains(&claims.failed) {
+            self.keep(claims.failed);
+            return false;
+        }
+        let verified = certificate.verify(&issuer.key);
+        match verified {
+            Ok(_) => self.keep(claims.verified),
+            Err(SignatureFault::Signature(SignatureError::Wrong)) => self.keep(claims.failed),
+            // What costs nothing to find out, or another version may see otherwise.
+            Err(_) => {}
+        }
+        verified.is_ok()
+    }
+
+    fn keep(&self, claim: [u8; ENTRY]) {
+        if let Ok(mut used) = self.used.lock() {
+            used.insert(claim);
+        }
+    }
+}
+
+/// Whether the key is of the kind that the signature asks for: else there is nothing to verify.
+fn may_sign(certificate: &X509, issuer: &X509) -> bool {
+    certificate.signature_algorithm().is_ok_and(|algorithm| algorithm.fits(&issuer.key))
 }

@@ -119,6 +119,12 @@ impl X509 {
         }
     }
 
+    /// SubjectPublicKeyInfo, as read.
+    #[must_use]
+    pub fn spki(&self) -> &[u8] {
+        &self.spki
+    }
+
     /// The algorithm of its signature.
     ///
     /// # Errors

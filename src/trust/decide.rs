@@ -15,7 +15,7 @@ use super::signed_list::check_signer;
 use super::store::{DefectEntry, MasterListEntry};
 use super::{DEFECT_LIST, Distrust, ListFault, SignedList, TrustStore, X509};
 use crate::lds::{MASTER_LIST, comparable_name};
-use crate::pki::{ProfileKind, check_profile};
+use crate::pki::ProfileKind;
 
 /// Why a certificate is trusted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,16 +65,6 @@ enum Roots {
     All,
 }
 
-/// The certificate, if it decodes and is as a CSCA's must be.
-pub(super) fn usable(authority: &Authority) -> Result<&X509, Distrust> {
-    let certificate = authority.x509().map_err(|error| Distrust::Certificate(error.clone()))?;
-    let findings = check_profile(&certificate.parts(), ProfileKind::Csca);
-    match findings.iter().find(|finding| finding.fatal) {
-        Some(fatal) => Err(Distrust::Profile(fatal.code)),
-        None => Ok(certificate),
-    }
-}
-
 impl TrustStore {
     /// Whether a certificate is trusted; decided once.
     pub(super) fn trust_in(&self, number: usize) -> Result<Basis, Distrust> {
@@ -85,14 +75,14 @@ impl TrustStore {
     }
 
     /// Decides whether a certificate is trusted. A cache is asked for nothing but the signatures of
-    /// certificates that a master list vouches for.
+    /// certificates that a master list vouches for, and for keys that verify nothing.
     pub(super) fn decide(
         &self,
         number: usize,
         cache: Option<&SignatureCache>,
     ) -> Result<Basis, Distrust> {
         let authority = self.authorities.get(number).ok_or(Distrust::NotVouched)?;
-        let certificate = usable(authority)?;
+        let certificate = authority.usable()?;
         if self.is_revoked(authority, certificate, Roots::All) {
             return Err(Distrust::Revoked);
         }
@@ -109,7 +99,7 @@ impl TrustStore {
                 Err(fault) => refused = Some(fault),
             }
         }
-        if let Some(issuer) = self.link(number, Roots::All) {
+        if let Some(issuer) = self.link(number, Roots::All, cache) {
             return Ok(Basis::Link { issuer });
         }
         Err(match refused {
@@ -126,16 +116,18 @@ impl TrustStore {
     /// Whether the user put a certificate into the folder that signs itself.
     fn is_anchor(&self, number: usize) -> bool {
         let authority = self.authorities.get(number);
-        authority.is_some_and(|a| a.is_pinned() && usable(a).is_ok())
-            && self.signed_by(number, number, None)
+        authority.is_some_and(|a| a.is_pinned() && a.usable().is_ok() && a.signs_itself())
     }
 
-    /// Whether an accepted list holds a certificate whose own signature verifies.
+    /// Whether an accepted list holds a certificate whose own signature verifies; found out once.
     fn is_listed(&self, number: usize) -> bool {
-        let Some(authority) = self.authorities.get(number) else { return false };
         let in_list =
             |list: &usize| self.accepted(*list).is_ok() && self.signed_in(number, *list, None);
-        usable(authority).is_ok() && authority.lists.iter().any(in_list)
+        let find = || {
+            let authority = self.authorities.get(number);
+            authority.is_some_and(|a| a.usable().is_ok() && a.lists.iter().any(in_list))
+        };
+        self.listed.get(number).is_some_and(|listed| *listed.get_or_init(find))
     }
 
     /// Whether a certificate of a list signs itself, or another one of the same list signs it.
@@ -151,18 +143,21 @@ impl TrustStore {
 
     /// Whether the key of one certificate verifies another.
     fn signed_by(&self, number: usize, issuer: usize, cache: Option<&SignatureCache>) -> bool {
-        let decoded = |number| self.authorities.get(number).and_then(|a| a.x509().ok());
-        let (Some(certificate), Some(issuer)) = (decoded(number), decoded(issuer)) else {
+        let (Some(authority), Some(other)) =
+            (self.authorities.get(number), self.authorities.get(issuer))
+        else {
             return false;
         };
+        let (Ok(certificate), Ok(signer)) = (authority.x509(), other.x509()) else { return false };
         match cache {
-            Some(cache) => cache.verify(certificate, issuer),
-            None => certificate.verify(&issuer.key).is_ok(),
+            Some(cache) => cache.verify(certificate, signer),
+            None if number == issuer => authority.signs_itself(),
+            None => certificate.verify(&signer.key).is_ok(),
         }
     }
 
     /// The certificate that signed this one and leads, over further links, to a root.
-    fn link(&self, number: usize, roots: Roots) -> Option<usize> {
+    fn link(&self, number: usize, roots: Roots, cache: Option<&SignatureCache>) -> Option<usize> {
         let country = &self.authorities.get(number)?.country;
         let may_be_root = |n: &usize| {
             let Some(authority) = self.authorities.get(*n) else { return false };
@@ -173,11 +168,17 @@ impl TrustStore {
         if !self.authorities.of_country(country).iter().any(may_be_root) {
             return None;
         }
-        self.link_to(number, roots, &mut HashSet::from([number]))
+        self.link_to(number, roots, cache, &mut HashSet::from([number]))
     }
 
-    fn link_to(&self, number: usize, roots: Roots, visited: &mut HashSet<usize>) -> Option<usize> {
-        let mut issuers = self.issuers_of(number);
+    fn link_to(
+        &self,
+        number: usize,
+        roots: Roots,
+        cache: Option<&SignatureCache>,
+        visited: &mut HashSet<usize>,
+    ) -> Option<usize> {
+        let mut issuers = self.issuers_of(number, cache);
         // A key that was revoked leads nowhere: whoever has it now may have made the link.
         issuers.retain(|n| !self.is_number_revoked(*n, roots));
         let is_root =
@@ -186,27 +187,31 @@ impl TrustStore {
             return Some(*root);
         }
         issuers.into_iter().find(|issuer| {
-            visited.insert(*issuer) && self.link_to(*issuer, roots, visited).is_some()
+            visited.insert(*issuer) && self.link_to(*issuer, roots, cache, visited).is_some()
         })
     }
 
     /// The certificates, other than itself, whose key verifies a certificate and that were valid when
-    /// it was issued.
-    fn issuers_of(&self, number: usize) -> Vec<usize> {
+    /// it was issued. A cache is asked only for those whose key does not.
+    fn issuers_of(&self, number: usize, cache: Option<&SignatureCache>) -> Vec<usize> {
         let Some(certificate) = self.authorities.get(number).and_then(|a| a.x509().ok()) else {
             return Vec::new();
         };
         let (issued, _) = certificate.validity();
         let candidates = self.authorities.candidates(&Wanted::issuer_of(certificate));
+        let verify = |issuer: &X509| match cache {
+            Some(cache) => cache.verify_anew(certificate, issuer),
+            None => certificate.verify(&issuer.key).is_ok(),
+        };
         let is_issuer = |n: &usize| {
-            let issuer = self.authorities.get(*n).and_then(|a| usable(a).ok());
+            let issuer = self.authorities.get(*n).and_then(|a| a.usable().ok());
             *n != number
                 && issuer.is_some_and(|i| {
                     // A key identifier can lead to the key of another State, which links no keys here.
                     i.country() == certificate.country()
                         && i.key != certificate.key
                         && i.is_valid_at(issued)
-                        && certificate.verify(&i.key).is_ok()
+                        && verify(i)
                 })
         };
         candidates.into_iter().filter(is_issuer).collect()
@@ -215,7 +220,7 @@ impl TrustStore {
     /// Whether a certificate is trusted without any list: in the folder or linked from there.
     fn is_trusted_alone(&self, number: usize) -> bool {
         !self.is_number_revoked(number, Roots::Anchors)
-            && (self.is_anchor(number) || self.link(number, Roots::Anchors).is_some())
+            && (self.is_anchor(number) || self.link(number, Roots::Anchors, None).is_some())
     }
 
     fn is_number_revoked(&self, number: usize, roots: Roots) -> bool {
@@ -239,7 +244,7 @@ impl TrustStore {
         };
         self.crls.iter().filter(names).any(|crl| {
             let signers = self.authorities.of_subject(&authority.issuer).iter().filter_map(stands);
-            signers.filter_map(|a| usable(a).ok()).any(|ca| crl.crl.verify(&ca.key).is_ok())
+            signers.filter_map(|a| a.usable().ok()).any(|ca| crl.crl.verify(&ca.key).is_ok())
         })
     }
 
@@ -316,7 +321,7 @@ impl TrustStore {
         candidates.sort_by_key(|n| !self.authorities.get(*n).is_some_and(Authority::is_pinned));
         let (issued, _) = signer.validity();
         let issuer = candidates.iter().find(|n| {
-            let ca = self.authorities.get(**n).and_then(|a| usable(a).ok());
+            let ca = self.authorities.get(**n).and_then(|a| a.usable().ok());
             ca.is_some_and(|ca| {
                 // One State's list must not take the place of another's.
                 ca.country() == signer.country()

@@ -18,6 +18,8 @@ use crate::lds::{CertificateParts, SignerIdentifier, comparable_name};
 pub struct TrustStore {
     pub(super) authorities: Authorities,
     pub(super) decided: Vec<OnceLock<Result<Basis, Distrust>>>,
+    /// Whether an accepted list holds a certificate, by number.
+    pub(super) listed: Vec<OnceLock<bool>>,
     pub(super) lists: Vec<MasterListEntry>,
     pub(super) crls: Vec<CrlEntry>,
     pub(super) defects: Vec<DefectEntry>,
@@ -154,6 +156,7 @@ impl TrustStore {
     /// What was decided may change with what was added.
     fn forget(&mut self) {
         self.decided = vec![OnceLock::new(); self.authorities.len()];
+        self.listed = vec![OnceLock::new(); self.authorities.len()];
         self.lists.iter_mut().for_each(|list| list.valid = OnceLock::new());
         self.crls.iter_mut().for_each(|crl| crl.issuer = OnceLock::new());
         self.defects.iter_mut().for_each(|list| list.valid = OnceLock::new());

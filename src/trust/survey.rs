@@ -1,6 +1,7 @@
 //! Everything that a store holds, each part verified: for people who look after it.
 
 use std::num::NonZero;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use jiff::Timestamp;
 
@@ -140,21 +141,33 @@ impl TrustStore {
     fn decide_all(&self, cache: Option<&SignatureCache>) -> Vec<Result<Basis, Distrust>> {
         let count = self.authorities.len();
         let threads = std::thread::available_parallelism().map_or(1, NonZero::get).min(MAX_THREADS);
-        let share = count.div_ceil(threads).max(1);
-        let numbers: Vec<usize> = (0..count).collect();
-        let decide = |part: &[usize]| -> Vec<_> {
-            part.iter().map(|number| self.decide(*number, cache)).collect()
+        let next = AtomicUsize::new(0);
+        let work = || {
+            let mut done = Vec::new();
+            loop {
+                let number = next.fetch_add(1, Ordering::Relaxed);
+                if number >= count {
+                    return done;
+                }
+                done.push((number, self.decide(number, cache)));
+            }
         };
-        std::thread::scope(|scope| {
-            let parts: Vec<_> = numbers
-                .chunks(share)
-                .map(|part| (part, scope.spawn(move || decide(part))))
-                .collect();
-            // A thread that did not come back is made up for here.
-            parts
-                .into_iter()
-                .flat_map(|(part, t)| t.join().unwrap_or_else(|_| decide(part)))
-                .collect()
-        })
+        let done: Vec<_> = std::thread::scope(|scope| {
+            let threads: Vec<_> = (1..threads).map(|_| scope.spawn(work)).collect();
+            let mut done = work();
+            done.extend(threads.into_iter().flat_map(|t| t.join().unwrap_or_default()));
+            done
+        });
+        let mut decided = vec![None; count];
+        for (number, basis) in done {
+            if let Some(place) = decided.get_mut(number) {
+                *place = Some(basis);
+            }
+        }
+        // What a thread had done that did not come back is made up for here.
+        let decide = |(number, basis): (usize, Option<_>)| {
+            basis.unwrap_or_else(|| self.decide(number, cache))
+        };
+        decided.into_iter().enumerate().map(decide).collect()
     }
 }

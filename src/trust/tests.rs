@@ -14,6 +14,8 @@ use jiff::Timestamp;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 
+mod memory;
+
 const GERMAN: &[u8] = include_bytes!("../../testvectors/masterlist-de-2026-05-28.ml");
 const DUTCH: &[u8] = include_bytes!("../../testvectors/masterlist-nl-2026-07-22.ml");
 const GERMAN_ROOT: &[u8] = include_bytes!("../../testvectors/roots/de-csca07.cer");
