@@ -3,7 +3,8 @@
 //! `cargo bench` prints them; `scripts/bench` starts the PC/SC daemon for those that need it.
 //! `cargo bench -- foreign` measures whatever card lies in the virtual reader, `cargo bench -- access`
 //! PACE and Chip Authentication alone, `cargo bench -- tap` an inspection over a modelled link alone,
-//! `cargo bench -- replay` the replay of many evidence files alone, `cargo bench -- trust` a trust folder.
+//! `cargo bench -- replay` the replay of many evidence files alone, `cargo bench -- trust` a trust folder,
+//! `cargo bench -- signing` security objects against bare signatures.
 #![allow(clippy::unwrap_used)] // a measurement that cannot be made has nothing to report
 #![allow(missing_docs)]
 
@@ -11,6 +12,8 @@
 mod access;
 #[path = "ratios/replay.rs"]
 mod replay;
+#[path = "ratios/signing.rs"]
+mod signing;
 #[path = "ratios/tap.rs"]
 mod tap;
 #[path = "ratios/trust.rs"]
@@ -238,6 +241,9 @@ fn main() {
     if std::env::args().any(|a| a == "trust") {
         return trust::measure(tempfile::tempdir().unwrap().path());
     }
+    if std::env::args().any(|a| a == "signing") {
+        return signing::measure(tempfile::tempdir().unwrap().path());
+    }
     if std::env::args().any(|a| a == "replay") {
         return replay::measure(tempfile::tempdir().unwrap().path());
     }
@@ -252,6 +258,7 @@ fn main() {
     tap::measure(folder.path());
     replay::measure(tempfile::tempdir().unwrap().path());
     trust::measure(tempfile::tempdir().unwrap().path());
+    signing::measure(tempfile::tempdir().unwrap().path());
     whole_read(folder.path());
     std::thread::sleep(Duration::from_secs(2));
     pcsc_rates(folder.path());

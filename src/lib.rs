@@ -7,7 +7,7 @@
 //! cli
 //! checkpoint   web   production
 //! verify   softcard
-//! issue   globalplatform   terminal   trust   pki      applets/* (seen by softcard only)
+//! issue   globalplatform   terminal   trust   pki   keystore      applets/* (seen by softcard only)
 //! lds   cvc   biometrics   document
 //! apdu   transport   (crypto primitives: crates)
 //! ```
@@ -23,6 +23,7 @@ pub mod document;
 pub mod error;
 pub mod globalplatform;
 pub mod issue;
+pub mod keystore;
 pub mod lds;
 pub mod pki;
 pub mod production;

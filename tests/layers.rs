@@ -17,6 +17,7 @@ const LAYERS: &[(&str, u8)] = &[
     ("terminal", 3),
     ("trust", 3),
     ("pki", 3),
+    ("keystore", 3),
     ("issue", 4),
     ("globalplatform", 4),
     ("verify", 5),

@@ -301,5 +301,7 @@ fn strip(bytes: &[u8]) -> Vec<u8> {
     bytes.get(zeros..).unwrap_or_default().to_vec()
 }
 
+mod weakness;
+
 #[cfg(test)]
 mod tests;

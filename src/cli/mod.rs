@@ -21,6 +21,8 @@ mod help;
 mod inspect;
 mod issuing;
 mod key_files;
+mod key_store;
+mod keys;
 mod man;
 pub mod output;
 mod personalize;
@@ -126,6 +128,7 @@ enum Command {
     Completions(completions::Arguments),
     Gp(gp::Arguments),
     Inspect(inspect::Arguments),
+    Keys(keys::Arguments),
     Man(man::Arguments),
     Personalize(personalize::Arguments),
     Trust(trust::Arguments),
@@ -146,6 +149,7 @@ impl Command {
             Self::Completions(arguments) => completions::run(arguments),
             Self::Gp(arguments) => gp::run(context, arguments),
             Self::Inspect(arguments) => inspect::run(context, arguments),
+            Self::Keys(arguments) => keys::run(context, arguments),
             Self::Man(arguments) => man::run(context, arguments),
             Self::Personalize(arguments) => personalize::run(context, arguments),
             Self::Trust(arguments) => trust::run(context, arguments),

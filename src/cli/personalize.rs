@@ -11,7 +11,8 @@ use serde_json::json;
 use super::attempts::Attempt;
 use super::card_keys::CardKeys;
 use super::finding::{self, RecordFolder};
-use super::{Context, ExitStatus, Failure, gp, output, reader, secret};
+use super::key_store::{self, Secret, signer_failure};
+use super::{Context, ExitStatus, Failure, gp, output, reader};
 use crate::error::ErrorCode;
 use crate::globalplatform::GlobalPlatformError;
 use crate::globalplatform::link::Link;
@@ -25,7 +26,7 @@ use crate::issue::record::{MAX_LENGTH, schema::schema};
 use crate::issue::{
     CardImage, DocumentSigner, PrepareError, Record, Review, Severity, prepare, review,
 };
-use crate::pki::{DirectoryError, IssuerDirectory, SignerError};
+use crate::pki::IssuerDirectory;
 use report::{Outcome, Steps};
 
 /// Write one card from a record: keys, data groups, signature, read-back, lock.
@@ -40,10 +41,10 @@ pub(super) struct Arguments {
     /// The record: a JSON document, - for standard input.
     #[arg(long, value_name = "REC", required_unless_present = "schema")]
     record: Option<PathBuf>,
-    /// Folder with the document signer: ds.crt and ds.key.
+    /// Folder with the document signer: ds.crt and ds.key, or ds.uri for a key in a token.
     #[arg(long, value_name = "DIR", required_unless_present_any = ["schema", "check"])]
     issuer: Option<PathBuf>,
-    /// Password of the document signer's key: -, env:NAME, file:PATH; asked for on a terminal.
+    /// Password of the document signer's key, or PIN of its token: -, env:NAME, file:PATH; asked for on a terminal.
     #[arg(long, value_name = "SECRET", default_value = "-")]
     issuer_password: String,
     #[command(flatten)]
@@ -199,23 +200,17 @@ fn make_image(
     record: &Record,
     folder: &Path,
 ) -> Result<CardImage, Failure> {
-    let password = secret::read(context, "--issuer-password", &arguments.issuer_password)?;
-    let files = IssuerDirectory::new(folder).document_signer(&password).map_err(|error| {
-        let path = match &error {
-            DirectoryError::File { path, .. }
-            | DirectoryError::Pem { path, .. }
-            | DirectoryError::Key { path, .. } => path.display().to_string(),
-        };
-        Failure::from_error(ExitStatus::BadInput, &error).with("path", path)
-    })?;
-    let signer = DocumentSigner { signer: &files.key, certificate: &files.certificate };
+    let secret = Secret::new(context, "--issuer-password", &arguments.issuer_password);
+    let directory = IssuerDirectory::new(folder);
+    let key = secret.issuer_key(&directory, "ds")?;
+    let certificate =
+        directory.certificate("ds").map_err(|error| key_store::failure(&error.into()))?;
+    let signer = DocumentSigner { signer: &key, certificate: &certificate };
     let mut random = rand_core::UnwrapErr(getrandom::SysRng);
     prepare(record, signer, jiff::Timestamp::now(), &mut random).map_err(|error| {
         let exit = match &error {
-            PrepareError::Signer(SignerError::Unavailable(_)) => ExitStatus::Unavailable,
-            PrepareError::KeyTrial { .. }
-            | PrepareError::WrongSignature
-            | PrepareError::SelfCheck { .. } => ExitStatus::Defect,
+            PrepareError::Signer(error) => return signer_failure(error),
+            PrepareError::KeyTrial { .. } | PrepareError::SelfCheck { .. } => ExitStatus::Defect,
             _ => ExitStatus::BadInput,
         };
         Failure::from_error(exit, &error)

@@ -14,8 +14,10 @@ use clap::{Args, Subcommand};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
+use super::key_store::{self, Secret, signer_failure};
 use super::{Context, ExitStatus, Failure, issuing, output, secret};
 use crate::error::ErrorCode;
+use crate::keystore::{IssuerKey, KeyUri, RsaScheme};
 use crate::lds::{ParameterForm, country_of_name};
 use crate::pki::{
     CertificateKind, CertificateRequest, IssuerDirectory, KeyKind, RevokedCertificate, Signer,
@@ -45,7 +47,8 @@ enum Command {
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \
     cancuoc pki csca --out pki/ --password env:PW\n  \
-    cancuoc pki csca --out pki/ --key brainpoolP512r1 --explicit-parameters --password -")]
+    cancuoc pki csca --out pki/ --key brainpoolP512r1 --explicit-parameters --password -\n  \
+    cancuoc pki csca --out pki/ --key-uri 'pkcs11:token=CSCA;object=csca' --pin -      a key in an HSM")]
 struct CscaArguments {
     /// Folder for the files, made if absent.
     #[arg(long, value_name = "DIR")]
@@ -65,6 +68,8 @@ struct CscaArguments {
     /// Sign by RSASSA-PSS, with an RSA key.
     #[arg(long)]
     pss: bool,
+    #[command(flatten)]
+    token: TokenKey,
     /// Write the curve by all its numbers instead of its name.
     #[arg(long)]
     explicit_parameters: bool,
@@ -80,7 +85,8 @@ struct CscaArguments {
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \
     cancuoc pki ds --issuer pki/ --password env:PW\n  \
-    cancuoc pki ds --issuer pki/ --key rsa-3072 --pss --password -")]
+    cancuoc pki ds --issuer pki/ --key rsa-3072 --pss --password -\n  \
+    cancuoc pki ds --issuer pki/ --password env:PW --key-uri 'pkcs11:token=DS;object=ds' --pin env:PIN")]
 struct DsArguments {
     /// Folder of the CA.
     #[arg(long, value_name = "DIR")]
@@ -91,6 +97,8 @@ struct DsArguments {
     /// Sign by RSASSA-PSS, with an RSA key.
     #[arg(long)]
     pss: bool,
+    #[command(flatten)]
+    token: TokenKey,
     /// Common name.
     #[arg(long, value_name = "NAME", default_value = "Document Signer")]
     name: String,
@@ -100,7 +108,7 @@ struct DsArguments {
     /// Days for which the key signs.
     #[arg(long, value_name = "N", default_value_t = 92)]
     key_days: u32,
-    /// Password of the CA's key, and for the new one; -, env:NAME, file:PATH.
+    /// Password of the CA's key (the PIN of its token), and for the file of the new one; -, env:NAME, file:PATH.
     #[arg(long, value_name = "SECRET", default_value = "-")]
     password: String,
 }
@@ -123,9 +131,85 @@ struct CrlArguments {
     /// Days until the next list is due.
     #[arg(long, value_name = "N", default_value_t = 90)]
     days: u32,
-    /// Password of the CA's key; -, env:NAME, file:PATH.
+    /// Password of the CA's key, or PIN of its token; -, env:NAME, file:PATH.
     #[arg(long, value_name = "SECRET", default_value = "-")]
     password: String,
+}
+
+/// A key in a token in place of a new one in a file.
+#[derive(Debug, Args)]
+struct TokenKey {
+    /// Take the key that lies in a token (an HSM) under this pkcs11: URI; cancuoc keys init makes one.
+    #[arg(long, value_name = "URI", value_parser = key_store::key_uri, conflicts_with = "key")]
+    key_uri: Option<KeyUri>,
+    /// PIN of that token: -, env:NAME, file:PATH; default: as --password.
+    #[arg(long, value_name = "SECRET", requires = "key_uri")]
+    pin: Option<String>,
+}
+
+/// The new key of an issuer: in a token, or made for a file.
+struct NewKey {
+    key: IssuerKey,
+    /// Its complete URI, where it is in a token.
+    uri: Option<KeyUri>,
+}
+
+impl TokenKey {
+    /// Takes the key of the token, or makes one.
+    fn obtain(
+        &self,
+        context: &Context,
+        (kind, pss): (KeyKind, bool),
+        password: &Secret<'_>,
+    ) -> Result<NewKey, Failure> {
+        let Some(uri) = &self.key_uri else {
+            let key = IssuerKey::Software(Box::new(generate(kind, pss)?));
+            return Ok(NewKey { key, uri: None });
+        };
+        let pin = match &self.pin {
+            Some(pin) => Secret::new(context, "--pin", pin).pin(uri)?,
+            None => password.pin(uri)?,
+        };
+        let scheme = if pss { Some(RsaScheme::Pss) } else { uri.rsa_scheme };
+        let uri = KeyUri { rsa_scheme: scheme, ..uri.clone() };
+        let token = key_store::token(&uri, None, Some(pin))?;
+        let key = token.signer(&uri).map_err(|e| key_store::failure(&e))?;
+        let uri = Some(key_store::complete(&token, &uri));
+        Ok(NewKey { key: IssuerKey::Token(Box::new(key)), uri })
+    }
+}
+
+impl NewKey {
+    /// The file that says where the key is: with the key, or with its URI.
+    fn path(&self, directory: &IssuerDirectory, name: &str) -> PathBuf {
+        let extension = if self.uri.is_some() { "uri" } else { "key" };
+        directory.file(&format!("{name}.{extension}"))
+    }
+
+    /// Writes that file, where neither kind is there yet.
+    fn save(
+        &self,
+        directory: &IssuerDirectory,
+        name: &str,
+        password: &Secret<'_>,
+    ) -> Result<(), Failure> {
+        let path = self.path(directory, name);
+        let both = ["key", "uri"].map(|extension| directory.file(&format!("{name}.{extension}")));
+        if let Some(other) = both.iter().find(|path| path.exists()) {
+            return Err(file_exists(other));
+        }
+        match (&self.key, &self.uri) {
+            (IssuerKey::Software(key), _) => save_key(&path, key, password.get()?),
+            (IssuerKey::Token(_), uri) => {
+                let uri = uri.as_ref().map(ToString::to_string).unwrap_or_default();
+                write_new(&path, format!("{uri}\n").as_bytes())
+            }
+        }
+    }
+}
+
+fn file_exists(path: &Path) -> Failure {
+    Failure::new(ExitStatus::Protected, "pki_file_exists", "exists").with("path", path.display())
 }
 
 fn key_kind(name: &str) -> Result<KeyKind, String> {
@@ -166,10 +250,7 @@ pub(super) fn write_new(path: &Path, content: &[u8]) -> Result<(), Failure> {
     let write = output::create_private(path)
         .and_then(|mut file| file.write_all(content).and_then(|()| file.sync_all()));
     write.map_err(|error| match error.kind() {
-        std::io::ErrorKind::AlreadyExists => {
-            Failure::new(ExitStatus::Protected, "pki_file_exists", "exists")
-                .with("path", path.display())
-        }
+        std::io::ErrorKind::AlreadyExists => file_exists(path),
         _ => Failure::file(path, &error),
     })
 }
@@ -197,12 +278,13 @@ fn csca(context: &Context, arguments: &CscaArguments) -> Result<ExitStatus, Fail
     if !letters {
         return Err(Failure::usage("--country: VN"));
     }
-    let password = secret::read(context, "--password", &arguments.password)?;
+    let password = Secret::new(context, "--password", &arguments.password);
     let folder = &arguments.out;
+    let new = arguments.token.obtain(context, (arguments.key, arguments.pss), &password)?;
+    let key = &new.key;
     output::create_private_folder(folder).map_err(|e| Failure::file(folder, &e))?;
     let directory = IssuerDirectory::new(folder);
     let now = Timestamp::now();
-    let key = generate(arguments.key, arguments.pss)?;
     let name = country_name(&arguments.country, &arguments.organization, &arguments.name);
     let public_key = key.public_key();
     let form =
@@ -218,14 +300,15 @@ fn csca(context: &Context, arguments: &CscaArguments) -> Result<ExitStatus, Fail
         issuer_key: &public_key,
         validity: issuing::validity(now, arguments.days.into(), i64::from(arguments.days) / 3),
     };
-    let certificate = issue(&request, &key, &mut random()).map_err(|e| bad(&e))?;
+    let certificate = issue(&request, key, &mut random()).map_err(|e| signer_failure(&e))?;
     let times = (now, after_days(now, 90));
-    let list = issue_crl(&name, &[], 1, times, &key, &mut random()).map_err(|e| bad(&e))?;
-    let files = ["csca.key", "csca.crt", "csca.crl"].map(|name| directory.file(name));
-    save_key(&files[0], &key, &password)?;
-    write_new(&files[1], to_pem("CERTIFICATE", &certificate).as_bytes())?;
-    write_new(&files[2], &list)?;
-    report(context, "pki-csca", &files)
+    let list = issue_crl(&name, &[], 1, times, key, &mut random());
+    let list = list.map_err(|e| signer_failure(&e))?;
+    let [certificate_file, list_file] = ["csca.crt", "csca.crl"].map(|name| directory.file(name));
+    new.save(&directory, "csca", &password)?;
+    write_new(&certificate_file, to_pem("CERTIFICATE", &certificate).as_bytes())?;
+    write_new(&list_file, &list)?;
+    report(context, "pki-csca", &[new.path(&directory, "csca"), certificate_file, list_file])
 }
 
 fn after_days(now: Timestamp, days: u32) -> Timestamp {
@@ -233,26 +316,29 @@ fn after_days(now: Timestamp, days: u32) -> Timestamp {
 }
 
 /// Key and certificate of the CA.
-fn authority(directory: &IssuerDirectory, password: &str) -> Result<(SoftwareKey, X509), Failure> {
-    let key = directory.key("csca", password).map_err(|e| bad(&e))?;
+fn authority(
+    directory: &IssuerDirectory,
+    password: &Secret<'_>,
+) -> Result<(IssuerKey, X509), Failure> {
+    let key = password.issuer_key(directory, "csca")?;
     let certificate = directory.certificate("csca").map_err(|e| bad(&e))?;
     let certificate = X509::decode(&certificate).map_err(|e| bad(&e))?;
     Ok((key, certificate))
 }
 
 fn ds(context: &Context, arguments: &DsArguments) -> Result<ExitStatus, Failure> {
-    let password = secret::read(context, "--password", &arguments.password)?;
+    let password = Secret::new(context, "--password", &arguments.password);
     let directory = IssuerDirectory::new(&arguments.issuer);
     let (csca, authority) = authority(&directory, &password)?;
     let country = country_of_name(&authority.subject).unwrap_or_default();
-    let key = generate(arguments.key, arguments.pss)?;
+    let new = arguments.token.obtain(context, (arguments.key, arguments.pss), &password)?;
     let request = CertificateRequest {
         kind: CertificateKind::DocumentSigner,
         serial: &issuing::serial(&mut random()),
         issuer: &authority.subject,
         subject: &country_name(&country, "Test issuer", &arguments.name),
         country: &country,
-        public_key: &key.public_key(),
+        public_key: &new.key.public_key(),
         parameters: ParameterForm::Named,
         issuer_key: &csca.public_key(),
         validity: issuing::validity(
@@ -261,15 +347,15 @@ fn ds(context: &Context, arguments: &DsArguments) -> Result<ExitStatus, Failure>
             arguments.key_days.into(),
         ),
     };
-    let certificate = issue(&request, &csca, &mut random()).map_err(|e| bad(&e))?;
-    let files = ["ds.key", "ds.crt"].map(|name| directory.file(name));
-    save_key(&files[0], &key, &password)?;
-    write_new(&files[1], to_pem("CERTIFICATE", &certificate).as_bytes())?;
-    report(context, "pki-ds", &files)
+    let certificate = issue(&request, &csca, &mut random()).map_err(|e| signer_failure(&e))?;
+    let file = directory.file("ds.crt");
+    new.save(&directory, "ds", &password)?;
+    write_new(&file, to_pem("CERTIFICATE", &certificate).as_bytes())?;
+    report(context, "pki-ds", &[new.path(&directory, "ds"), file])
 }
 
 fn crl(context: &Context, arguments: &CrlArguments) -> Result<ExitStatus, Failure> {
-    let password = secret::read(context, "--password", &arguments.password)?;
+    let password = Secret::new(context, "--password", &arguments.password);
     let directory = IssuerDirectory::new(&arguments.issuer);
     let (csca, authority) = authority(&directory, &password)?;
     let now = Timestamp::now();
@@ -284,7 +370,7 @@ fn crl(context: &Context, arguments: &CrlArguments) -> Result<ExitStatus, Failur
     let times = (now, after_days(now, arguments.days));
     let name = &authority.subject;
     let list = issue_crl(name, &revoked, arguments.number, times, &csca, &mut random())
-        .map_err(|e| bad(&e))?;
+        .map_err(|e| signer_failure(&e))?;
     let path = directory.file("csca.crl");
     output::write_private(&path, &list).map_err(|e| Failure::file(&path, &e))?;
     report(context, "pki-crl", &[path])

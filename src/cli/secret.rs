@@ -9,6 +9,32 @@ use super::{Context, ExitStatus, Failure};
 /// The longest secret taken from a file or standard input, in bytes.
 const LIMIT: u64 = 65_536;
 
+/// Where an option's value says that its secret is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Source {
+    /// Standard input, or asked for.
+    Standard,
+    /// A variable of the environment.
+    Environment,
+    /// A file.
+    File,
+    /// The value itself.
+    Literal,
+}
+
+impl Source {
+    /// The source that a value names.
+    #[must_use]
+    pub fn of(value: &str) -> Self {
+        match value {
+            "-" => Self::Standard,
+            _ if value.starts_with("env:") => Self::Environment,
+            _ if value.starts_with("file:") => Self::File,
+            _ => Self::Literal,
+        }
+    }
+}
+
 /// Gets a secret from where an option's value says: `-` standard input (asked for without echo on
 /// a terminal), `env:NAME`, `file:PATH`; any other value is the secret itself.
 /// Line ends at the end are dropped.

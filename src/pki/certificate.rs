@@ -214,10 +214,6 @@ pub(super) fn sign(
     signer: &dyn Signer,
     random: &mut dyn CryptoRng,
 ) -> Result<Vec<u8>, SignerError> {
-    let signature = signer.sign(tbs, random)?;
-    signer
-        .algorithm()
-        .verify(&signer.public_key(), tbs, &signature)
-        .map_err(|_| SignerError::Key)?;
+    let signature = signer.sign_verified(tbs, random)?;
     Ok(write::sequence(&[tbs, &signer.algorithm().to_der(), &write::bits(&signature)]))
 }

@@ -4,6 +4,9 @@
 //! ```text
 //! csca.crt   csca.key   ds.crt   ds.key   csca.crl
 //! ```
+//!
+//! In place of `csca.key` or `ds.key` a file `csca.uri` or `ds.uri` may name a key in a token: see
+//! [`crate::keystore::KeySource`].
 
 use std::path::{Path, PathBuf};
 
@@ -102,6 +105,22 @@ impl IssuerDirectory {
             .map_err(|source| DirectoryError::Key { path: self.file(&file), source })
     }
 
+    /// A file of text, where there is one.
+    ///
+    /// # Errors
+    /// [`DirectoryError::File`] for one that cannot be read.
+    pub fn text(&self, name: &str) -> Result<Option<String>, DirectoryError> {
+        match self.read(name) {
+            Ok(text) => Ok(Some(text)),
+            Err(DirectoryError::File { source, .. })
+                if source.kind() == std::io::ErrorKind::NotFound =>
+            {
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
     /// The document signer.
     ///
     /// # Errors
@@ -111,14 +130,19 @@ impl IssuerDirectory {
         Ok(DocumentSignerFiles { key, certificate: self.certificate("ds")? })
     }
 
-    fn read_pem(&self, name: &str, label: &'static str) -> Result<Vec<u8>, DirectoryError> {
+    fn read(&self, name: &str) -> Result<String, DirectoryError> {
         use std::io::Read;
         let path = self.file(name);
         let mut text = String::new();
         std::fs::File::open(&path)
             .and_then(|file| file.take(MAX_FILE).read_to_string(&mut text))
-            .map_err(|source| DirectoryError::File { path: path.clone(), source })?;
-        from_pem(&text, label).ok_or(DirectoryError::Pem { path, label })
+            .map_err(|source| DirectoryError::File { path, source })?;
+        Ok(text)
+    }
+
+    fn read_pem(&self, name: &str, label: &'static str) -> Result<Vec<u8>, DirectoryError> {
+        let text = self.read(name)?;
+        from_pem(&text, label).ok_or_else(|| DirectoryError::Pem { path: self.file(name), label })
     }
 }
 

@@ -16,6 +16,7 @@ pub use directory::{DirectoryError, DocumentSignerFiles, IssuerDirectory, from_p
 pub use key::{KeyError, KeyKind, SoftwareKey};
 pub use profile::{ProfileFinding, ProfileKind, check_profile};
 pub use signed_list::{ListSigner, issue_master_list, issue_signed_list};
+pub(crate) use signer::MOST_WRONG;
 pub use signer::{Signer, SignerError};
 
 #[cfg(test)]

@@ -59,9 +59,6 @@ pub fn issue_signed_list(
         algorithm,
     };
     let attributes = content.signed_attributes();
-    let signature = signer.key.sign(&attributes, random)?;
-    algorithm
-        .verify(&signer.key.public_key(), &attributes, &signature)
-        .map_err(|_| SignerError::Key)?;
+    let signature = signer.key.sign_verified(&attributes, random)?;
     Ok(content.encode(&signature))
 }

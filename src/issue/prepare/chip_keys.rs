@@ -64,7 +64,7 @@ pub(super) fn active_authentication(
             }
             let signature = key.raw(&message, random).map_err(|_| failed())?;
             let recovered = key.public_key().raw(&signature).map_err(|_| failed())?;
-            if recovered != message {
+            if recovered != message || key.public_key().weakness().is_some() {
                 return Err(failed());
             }
             Ok(ActiveAuthenticationKey::Rsa { key, hash: hash.into() })

@@ -64,9 +64,6 @@ pub enum PrepareError {
     /// The signer failed.
     #[error("signing the EF.SOD: {0}")]
     Signer(#[from] SignerError),
-    /// The signer gave a signature that does not verify.
-    #[error("the signer gave a signature that does not verify")]
-    WrongSignature,
     /// The finished image does not read back as what it was made of.
     #[error("the finished image does not read back: {what}")]
     SelfCheck {
@@ -86,7 +83,6 @@ impl ErrorCode for PrepareError {
             Self::KeyPeriodOver => "signer_key_period_over",
             Self::CertificateKey => "signer_certificate_of_other_key",
             Self::Signer(error) => error.code(),
-            Self::WrongSignature => "signature_wrong",
             Self::SelfCheck { .. } => "image_self_check_failed",
         }
     }
@@ -167,7 +163,7 @@ pub fn prepare(
         active_authentication,
         terminal_authentication,
     };
-    sod::check(&image, document_signer)?;
+    sod::check(&image, document_signer, &signing.verified())?;
     Ok(image)
 }
 

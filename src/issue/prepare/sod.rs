@@ -1,6 +1,8 @@
 //! What the document signer signs, tried at once: the EF.SOD with the hashes of the data groups, and
 //! EF.CardSecurity with the security infos of the master file.
 
+use std::cell::RefCell;
+
 use cancuoc_primitives::CryptoRng;
 use cancuoc_primitives::hash::HashAlgorithm;
 use const_oid::ObjectIdentifier;
@@ -29,13 +31,16 @@ struct SignerCertificate {
 }
 
 /// The document signer at the time of signing.
-#[derive(Clone, Copy)]
 pub(super) struct Signing<'a> {
     document_signer: DocumentSigner<'a>,
     now: Timestamp,
     /// Whether the signature carries its time.
     with_time: bool,
+    verified: RefCell<Vec<Verified>>,
 }
+
+/// What was signed and a signature that was verified over it.
+pub(super) type Verified = (Vec<u8>, Vec<u8>);
 
 impl<'a> Signing<'a> {
     pub(super) const fn new(
@@ -43,12 +48,13 @@ impl<'a> Signing<'a> {
         document_signer: DocumentSigner<'a>,
         now: Timestamp,
     ) -> Self {
-        Self { document_signer, now, with_time: profile.sod.signing_time }
+        let with_time = profile.sod.signing_time;
+        Self { document_signer, now, with_time, verified: RefCell::new(Vec::new()) }
     }
 
     /// ContentInfo with the content, signed.
     fn sign(
-        self,
+        &self,
         content_type: ObjectIdentifier,
         content: &[u8],
         random: &mut dyn CryptoRng,
@@ -68,17 +74,20 @@ impl<'a> Signing<'a> {
             algorithm,
         };
         let message = content.signed_attributes();
-        let signature = signer.sign(&message, random)?;
-        // Key stores have given well-formed signatures that were wrong.
-        algorithm
-            .verify(&signer.public_key(), &message, &signature)
-            .map_err(|_| PrepareError::WrongSignature)?;
-        Ok(content.encode(&signature))
+        let signature = signer.sign_verified(&message, random)?;
+        let encoded = content.encode(&signature);
+        self.verified.borrow_mut().push((message, signature));
+        Ok(encoded)
+    }
+
+    /// What was signed so far.
+    pub(super) fn verified(self) -> Vec<Verified> {
+        self.verified.into_inner()
     }
 
     /// The EF.SOD over the data groups.
     pub(super) fn sod(
-        self,
+        &self,
         profile: &CardProfile,
         groups: &DataGroups,
         random: &mut dyn CryptoRng,
@@ -97,7 +106,7 @@ impl<'a> Signing<'a> {
 
     /// EF.CardSecurity (ICAO 9303-11 §9.2.11): the infos under the same signature as the data groups.
     pub(super) fn card_security(
-        self,
+        &self,
         infos: &SecurityInfos,
         random: &mut dyn CryptoRng,
     ) -> Result<Vec<u8>, PrepareError> {
@@ -154,6 +163,7 @@ fn certificate(
 pub(super) fn check(
     image: &CardImage,
     document_signer: DocumentSigner<'_>,
+    verified: &[Verified],
 ) -> Result<(), PrepareError> {
     let failed = |what| PrepareError::SelfCheck { what };
     let file = image.file(Location::Lds1, FileId::SOD.0).ok_or(failed("EF.SOD absent"))?;
@@ -171,23 +181,30 @@ pub(super) fn check(
     if hashed != object.hashes.len() {
         return Err(failed("hash of an absent data group"));
     }
-    verify(&sod, &LDS_SECURITY_OBJECT_TYPES, document_signer).ok_or(failed("signature"))?;
+    verify(&sod, &LDS_SECURITY_OBJECT_TYPES, document_signer, verified)
+        .ok_or(failed("signature"))?;
     if let Some(file) = image.file(Location::MasterFile, FileId::SOD.0) {
         let failed = failed("EF.CardSecurity");
         let Ok(object) = CardSecurity::decode(&file.content) else { return Err(failed) };
-        verify(&object.signed_data, &[SECURITY_OBJECT], document_signer).ok_or(failed)?;
+        verify(&object.signed_data, &[SECURITY_OBJECT], document_signer, verified).ok_or(failed)?;
     }
     Ok(())
 }
 
-/// Whether a signed object keeps all rules and carries the signature of this document signer.
+/// Whether a signed object keeps all rules and carries the signature of this document signer. One
+/// that was verified over these very bytes when it was made is not verified again.
 fn verify(
     object: &SignedData,
     types: &[ObjectIdentifier],
-    document_signer: DocumentSigner<'_>,
+    DocumentSigner { signer: own, .. }: DocumentSigner<'_>,
+    verified: &[Verified],
 ) -> Option<()> {
     let signer = object.checked_signer(types).ok()?;
     let message = signer.signer.signed_attributes.as_deref()?;
-    let key = document_signer.signer.public_key();
-    signer.algorithm.verify(&key, message, &signer.signer.signature).ok()
+    let signature = &signer.signer.signature;
+    let known = verified.iter().any(|(m, s)| m == message && s == signature);
+    if known && signer.algorithm == own.algorithm() {
+        return Some(());
+    }
+    signer.algorithm.verify(&own.public_key(), message, signature).ok()
 }

@@ -29,22 +29,21 @@ fn public_key_of(signer: &dyn Signer, with_parameters: bool) -> Result<CvPublicK
         .ok_or(CvIssueError::Algorithm)
 }
 
-/// Signs in the form of CV certificates: `r || s` or an RSA number, and verifies what came.
+/// Signs in the form of CV certificates: `r || s` or an RSA number.
 fn sign(
     signer: &dyn Signer,
     message: &[u8],
     random: &mut dyn CryptoRng,
 ) -> Result<Vec<u8>, CvIssueError> {
-    let algorithm = algorithm_of(signer)?.signature_algorithm();
-    let key = signer.public_key();
-    let mut signature = signer.sign(message, random)?;
-    if let (SignatureAlgorithm::Ecdsa(_), PublicKey::Ec(point)) = (signer.algorithm(), &key) {
-        signature = EcdsaSignature::from_der(&signature)
-            .and_then(|signature| signature.to_plain(point.curve()))
-            .map_err(|_| SignerError::Key)?;
-    }
-    algorithm.verify(&key, message, &signature).map_err(|_| SignerError::Key)?;
-    Ok(signature)
+    let signature = signer.sign_verified(message, random)?;
+    let (SignatureAlgorithm::Ecdsa(_), PublicKey::Ec(point)) =
+        (signer.algorithm(), signer.public_key())
+    else {
+        return Ok(signature);
+    };
+    let plain =
+        EcdsaSignature::from_der(&signature).and_then(|numbers| numbers.to_plain(point.curve()));
+    Ok(plain.map_err(|_| SignerError::Key)?)
 }
 
 /// Whether two references are keys of one holder: all but the sequence number is the same.
