@@ -256,7 +256,7 @@ impl Transaction<'_> {
             reserved: act.at,
             updated: act.at,
         };
-        let card = CardRow { card, checksum: Digest([0; 32]), run_key: row.run_key };
+        let card = CardRow { card, checksum: Digest::ZERO, run_key: row.run_key };
         self.execute(
             "INSERT INTO card (record_id, attempt, run_id, chip_serial, state, replaces, station,
                  facts, given_back, reserved, updated, checksum)

@@ -191,7 +191,7 @@ impl From<&[u8]> for Value {
 }
 impl From<super::Digest> for Value {
     fn from(digest: super::Digest) -> Self {
-        Self::Blob(digest.0.to_vec())
+        Self::Blob(digest.as_bytes().to_vec())
     }
 }
 impl From<jiff::Timestamp> for Value {

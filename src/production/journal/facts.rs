@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 /// Most facts of a step, and of a card in all.
-pub const MAX_FACTS: usize = 64;
+pub const MAX_FACTS: usize = 56;
 /// Most bytes of a name.
 pub const MAX_NAME: usize = 48;
 /// Most bytes of a text.
@@ -74,6 +74,9 @@ pub enum FactsError {
     /// A name that is not allowed.
     #[error("a name has other than 1 to {MAX_NAME} lower-case letters, digits and '_'")]
     Name,
+    /// A text that neither PostgreSQL nor the audit record keeps.
+    #[error("a text is empty or has control characters")]
+    Text,
     /// More or longer than is kept.
     #[error("more than {MAX_FACTS} facts, {MAX_TEXT} bytes in one or {MAX_JSON} in all")]
     TooMuch,
@@ -146,12 +149,14 @@ impl Facts {
         if !self.0.keys().all(name_ok) {
             return Err(FactsError::Name);
         }
-        // A text with a zero character is none that PostgreSQL keeps.
-        let fits = |fact: &Fact| match fact {
-            Fact::Text(text) => text.len() <= MAX_TEXT && !text.contains('\0'),
-            Fact::Flag(_) | Fact::Number(_) => true,
-        };
-        if self.0.len() > MAX_FACTS || !self.0.values().all(fits) {
+        let mut texts = self.0.values().filter_map(|fact| match fact {
+            Fact::Text(text) => Some(text),
+            Fact::Flag(_) | Fact::Number(_) => None,
+        });
+        if texts.clone().any(|text| text.is_empty() || text.chars().any(char::is_control)) {
+            return Err(FactsError::Text);
+        }
+        if self.0.len() > MAX_FACTS || texts.any(|text| text.len() > MAX_TEXT) {
             return Err(FactsError::TooMuch);
         }
         let json = serde_json::to_string(&self.0).map_err(|_| FactsError::Malformed)?;
@@ -182,7 +187,7 @@ mod tests {
         prop_oneof![
             any::<bool>().prop_map(Fact::Flag),
             any::<i64>().prop_map(Fact::Number),
-            "[^\\x00]{0,40}".prop_map(Fact::Text),
+            "[^\\p{Cc}]{1,40}".prop_map(Fact::Text),
         ]
     }
 
@@ -211,7 +216,8 @@ mod tests {
             ("{\"a\":1.5}", FactsError::Malformed),
             ("{\"A\":1}", FactsError::Name),
             ("{\"\":1}", FactsError::Name),
-            ("{\"a\":\"\\u0000\"}", FactsError::TooMuch),
+            ("{\"a\":\"\\u0000\"}", FactsError::Text),
+            ("{\"a\":\"\"}", FactsError::Text),
         ] {
             assert_eq!(Facts::from_json(json), Err(error), "{json}");
         }

@@ -44,7 +44,7 @@ mod types;
 pub use audit::{Audit, AuditEntry, AuditFact, AuditHead, SealedEntry};
 pub use error::{Conflict, ErrorClass, ImportConflict, ImportConflictKind, JournalError};
 pub use facts::{Fact, Facts, FactsError, MAX_FACTS};
-pub use identifier::{ChipSerial, Digest, InvalidIdentifier, RecordId, RunName, StationId};
+pub use identifier::{ChipSerial, InvalidIdentifier, RecordId, RunName, StationId};
 pub use location::{Location, LocationError};
 pub use postgres::PostgresDatabase;
 pub use records::RecordSource;
@@ -58,6 +58,7 @@ pub use types::{
 
 use database::Database;
 
+pub use super::Digest;
 use super::state::Environment;
 
 /// Numbers of the locks that a whole database has.

@@ -41,7 +41,7 @@ pub struct Recovered {
 /// Checksum of a step: SHA-256 over that of the step before and the values of the row.
 pub(super) fn step_checksum(previous: &Digest, values: &[Value]) -> Digest {
     let mut bytes = b"cancuoc journal step 1\0".to_vec();
-    bytes.extend_from_slice(&previous.0);
+    bytes.extend_from_slice(previous.as_bytes());
     bytes.extend_from_slice(&rows::checked_bytes(values));
     Digest::of(&bytes)
 }
@@ -80,7 +80,7 @@ fn replay(of: &CardRow, steps: &[Row]) -> Replay {
     let mut replay = Replay { card: None, good: 0 };
     for row in steps {
         let Ok(row) = rows::step(row) else { break };
-        let previous = replay.card.as_ref().map_or(Digest([0; 32]), |card| card.checksum);
+        let previous = replay.card.as_ref().map_or(Digest::ZERO, |card| card.checksum);
         let step = &row.step;
         let same = row.run_key == of.run_key && step.chip == of.card.chip;
         let legal = match (&replay.card, step.from) {
@@ -171,7 +171,7 @@ impl Transaction<'_> {
         let steps = self.steps_of(card, "DESC LIMIT 2")?;
         let mut steps = steps.iter().map(rows::step);
         let last = steps.next().transpose()?;
-        let previous = steps.next().transpose()?.map_or(Digest([0; 32]), |row| row.checksum);
+        let previous = steps.next().transpose()?.map_or(Digest::ZERO, |row| row.checksum);
         let reached = |row: &StepRow| {
             let step = &row.step;
             let (state, announced) = if step.announced {

@@ -68,7 +68,8 @@ pub(super) fn timestamp(microseconds: i64) -> Result<Timestamp, JournalError> {
 }
 
 pub(super) fn digest(row: &Row, column: usize) -> Result<Digest, JournalError> {
-    Digest::try_from(row.blob(column)?).map_err(|_| damaged("a digest has another length"))
+    let bytes = row.blob(column)?.try_into();
+    bytes.map(Digest::new).map_err(|_| damaged("a digest has another length"))
 }
 
 /// A text of people that is kept: a reason, a kind of card, a source, a profile.

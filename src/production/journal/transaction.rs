@@ -231,7 +231,7 @@ impl Transaction<'_> {
         let chain = audit.chain().as_str().to_owned();
         let head = lock_chain(self.database, &chain)?;
         let sealed = audit.seal(fact, head).map_err(JournalError::Audit)?;
-        let previous = head.map_or(Digest([0; 32]), |head| head.hash);
+        let previous = head.map_or(Digest::ZERO, |head| head.hash);
         let sequence = rows::number(head.map_or(0, |head| head.sequence) + 1)?;
         self.execute(
             "INSERT INTO audit (chain, sequence, previous, entry, hash, signature)
@@ -257,7 +257,7 @@ fn lock_chain(database: &mut dyn Database, chain: &str) -> Result<Option<AuditHe
     database.execute(
         "INSERT INTO chain (chain, sequence, hash) VALUES (?1, 0, ?2)
          ON CONFLICT (chain) DO NOTHING",
-        values![chain, Digest([0; 32])],
+        values![chain, Digest::ZERO],
     )?;
     let sql = format!("SELECT sequence, hash FROM chain WHERE chain = ?1{}", database.for_update());
     let rows = database.query(&sql, values![chain])?;
