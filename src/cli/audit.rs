@@ -2,6 +2,7 @@
 
 mod anchor;
 mod approve;
+mod export;
 mod key;
 mod people;
 mod show;
@@ -24,6 +25,7 @@ enum Command {
     Verify(verify::Arguments),
     Show(show::Arguments),
     Anchor(anchor::Arguments),
+    Export(export::Arguments),
     Approve(approve::Arguments),
     People(people::Arguments),
     Key(key::Arguments),
@@ -34,6 +36,7 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<ExitStatus
         Command::Verify(arguments) => verify::run(context, arguments),
         Command::Show(arguments) => show::run(context, arguments),
         Command::Anchor(arguments) => anchor::run(context, arguments),
+        Command::Export(arguments) => export::run(context, arguments),
         Command::Approve(arguments) => approve::run(context, arguments),
         Command::People(arguments) => people::run(context, arguments),
         Command::Key(arguments) => key::run(context, arguments),

@@ -2,7 +2,8 @@
 //! auditor accepts out.
 //!
 //! [`state`] says what a card may become, [`journal`] keeps it where no loss of power reaches it,
-//! [`site`] is the configuration of a production site.
+//! [`audit`] makes what was done a record that nobody can change, [`roles`] says who may do what,
+//! [`vault`] seals personal data, [`site`] is the configuration of a production site.
 
 pub mod audit;
 pub mod journal;

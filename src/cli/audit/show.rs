@@ -7,13 +7,13 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::super::{Context, ExitStatus, Failure, output};
-use super::source::SourceOptions;
-use crate::production::audit::{Act, Fact, Filter, Line, SealedEntry};
+use super::source::{Given, SourceOptions};
+use crate::production::audit::{Act, Entry, Fact, Filter, Line, SealedEntry};
 
 /// Show what the record says was done; whether it is whole says `audit verify`.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \
-    cancuoc audit show audit.jsonl --last 20\n  \
+    cancuoc audit show --site site.toml --last 20\n  \
     cancuoc audit show audit.jsonl --run R-2026-11 --act 'card_*'\n  \
     cancuoc audit show audit.jsonl --subject REC-17 --since 2026-11-01T00:00:00Z --json")]
 pub(super) struct Arguments {
@@ -66,18 +66,21 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<ExitStatus
         until: arguments.until,
     };
     let (mut found, mut matches, mut unreadable) = (VecDeque::new(), 0_u64, 0_u64);
-    for line in arguments.source.lines()? {
-        let entry = match line.map_err(|e| arguments.source.fail(&e))? {
-            Line::Whole(bytes) if bytes.trim_ascii().is_empty() => continue,
-            Line::Whole(bytes) => SealedEntry::decode_line(&bytes).ok(),
-            Line::TooLong => None,
+    arguments.source.each(|given| {
+        let entry = match given {
+            Given::Line(Line::Whole(bytes)) => {
+                SealedEntry::decode_line(&bytes).map(|(_, e)| e).ok()
+            }
+            Given::Row(row) => Entry::decode(&row.bytes).ok(),
+            Given::Line(Line::TooLong) => None,
+            Given::End(_) => return Ok(()),
         };
-        let Some((_, entry)) = entry else {
+        let Some(entry) = entry else {
             unreadable += 1;
-            continue;
+            return Ok(());
         };
         if arguments.station.as_ref().is_some_and(|station| *station != entry.station) {
-            continue;
+            return Ok(());
         }
         for act in entry.acts.into_iter().filter(|act| filter.fits(act)) {
             matches += 1;
@@ -87,7 +90,8 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<ExitStatus
             let (station, sequence) = (entry.station.clone(), entry.sequence);
             found.push_back(Found { station, sequence, act });
         }
-    }
+        Ok(())
+    })?;
     let left_out = matches - found.len() as u64;
     if context.json {
         let acts: Vec<Value> = found.iter().map(to_json).collect();

@@ -8,7 +8,11 @@ use clap::Args;
 
 use super::super::key_files::read_der;
 use super::super::{ExitStatus, Failure};
-use crate::production::audit::{Anchors, Head, Line, Lines, StationKeys, Verification, Verifier};
+use crate::production::audit::{
+    Anchors, Head, Line, Lines, SealedEntry, StationKeys, Verification, Verifier,
+};
+use crate::production::journal::{ErrorClass, Journal, JournalError, MAX_PAGE};
+use crate::production::site::Site;
 use crate::verify::evidence::signature::KnownSigner;
 
 /// Largest file of anchors, approvals or people that is read.
@@ -16,10 +20,20 @@ const MAX_FILE: u64 = 64 << 20;
 
 /// The record.
 #[derive(Debug, Args)]
+#[group(required = true, multiple = false, id = "record")]
 pub(super) struct SourceOptions {
     /// The record as it was exported: lines of JSON, - for standard input.
     #[arg(value_name = "FILE")]
-    file: PathBuf,
+    file: Option<PathBuf>,
+    /// The record in the journal of this site: its site.toml.
+    #[arg(long, value_name = "FILE")]
+    site: Option<PathBuf>,
+}
+
+/// Where entries come from.
+enum Source {
+    File(Lines<Box<dyn BufRead>>),
+    Journal(Box<Journal>),
 }
 
 /// What it is verified by.
@@ -36,18 +50,36 @@ pub(super) struct TrustOptions {
 }
 
 impl SourceOptions {
-    /// The lines.
-    pub(super) fn lines(&self) -> Result<Lines<Box<dyn BufRead>>, Failure> {
-        if self.file == Path::new("-") {
-            return Ok(Lines::new(Box::new(std::io::stdin().lock())));
-        }
-        let file = File::open(&self.file).map_err(|e| self.fail(&e))?;
-        Ok(Lines::new(Box::new(BufReader::with_capacity(1 << 20, file))))
+    fn open(&self) -> Result<Source, Failure> {
+        Ok(match (&self.file, &self.site) {
+            (_, Some(site)) => Source::Journal(Box::new(open_journal(site)?)),
+            (Some(path), None) if path != Path::new("-") => {
+                let file = File::open(path).map_err(|e| Failure::file(path, &e))?;
+                Source::File(Lines::new(Box::new(BufReader::with_capacity(1 << 20, file))))
+            }
+            _ => Source::File(Lines::new(Box::new(std::io::stdin().lock()))),
+        })
     }
 
-    /// A line that cannot be read.
-    pub(super) fn fail(&self, error: &std::io::Error) -> Failure {
-        Failure::file(&self.file, error)
+    /// Goes through all entries: the lines of a file, or the rows of a journal.
+    pub(super) fn each(
+        &self,
+        mut take: impl FnMut(Given) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
+        match self.open()? {
+            Source::File(lines) => {
+                let path = self.file.as_deref().unwrap_or(Path::new("-"));
+                for line in lines {
+                    match line.map_err(|e| Failure::file(path, &e))? {
+                        // An empty line at the end is no entry that was tampered with.
+                        Line::Whole(bytes) if bytes.trim_ascii().is_empty() => {}
+                        line => take(Given::Line(line))?,
+                    }
+                }
+                Ok(())
+            }
+            Source::Journal(mut journal) => each_row(&mut journal, take),
+        }
     }
 
     /// Verifies all of it.
@@ -57,15 +89,66 @@ impl SourceOptions {
         anchors: &Anchors,
     ) -> Result<Verification, Failure> {
         let mut verifier = Verifier::new(keys, anchors);
-        for line in self.lines()? {
-            match line.map_err(|e| self.fail(&e))? {
-                // An empty line at the end is no entry that was tampered with.
-                Line::Whole(bytes) if bytes.trim_ascii().is_empty() => {}
-                line => verifier.line(line),
+        self.each(|given| {
+            match given {
+                Given::Line(line) => verifier.line(line),
+                Given::Row(row) => verifier.row(row),
+                Given::End(head) => verifier.ends_with(head),
             }
-        }
+            Ok(())
+        })?;
         Ok(verifier.finish())
     }
+}
+
+/// An entry as it was found.
+pub(super) enum Given {
+    Line(Line),
+    Row(SealedEntry),
+    /// What a journal says that a chain ends with.
+    End(Head),
+}
+
+/// Goes through the chains of a journal.
+pub(super) fn each_row(
+    journal: &mut Journal,
+    mut take: impl FnMut(Given) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    let fail = |e: JournalError| journal_failure(&e);
+    for (chain, head) in journal.audit_heads().map_err(fail)? {
+        let mut last = 0;
+        // What is added meanwhile is for the next time.
+        while last < head.sequence {
+            let page = journal.audit_entries(&chain, last, MAX_PAGE).map_err(fail)?;
+            let Some(end) = page.last().map(|entry| entry.sequence) else { break };
+            for entry in page.into_iter().filter(|entry| entry.sequence <= head.sequence) {
+                take(Given::Row(SealedEntry::of_journal(&chain, entry)))?;
+            }
+            last = end;
+        }
+        take(Given::End(Head::of_journal(&chain, head)))?;
+    }
+    Ok(())
+}
+
+/// The journal of a site, to be read.
+pub(super) fn open_journal(path: &Path) -> Result<Journal, Failure> {
+    let text = String::from_utf8(read(path)?).map_err(|e| {
+        Failure::file(path, &std::io::Error::new(std::io::ErrorKind::InvalidData, e))
+    })?;
+    let folder = path.parent().unwrap_or(Path::new(""));
+    let site = Site::from_toml(&text, folder)
+        .map_err(|e| Failure::from_error(ExitStatus::BadInput, &e).with("file", path.display()))?;
+    Journal::open(&site.journal, site.environment, None).map_err(|e| journal_failure(&e))
+}
+
+fn journal_failure(error: &JournalError) -> Failure {
+    let exit = match error.class() {
+        ErrorClass::Later | ErrorClass::Broken => ExitStatus::Unavailable,
+        ErrorClass::Refused => ExitStatus::Protected,
+        ErrorClass::Input => ExitStatus::BadInput,
+    };
+    Failure::from_error(exit, error)
 }
 
 impl TrustOptions {

@@ -12,15 +12,15 @@
 //!
 //! Acts carry no personal data: records by their opaque identifiers, numbers hashed.
 //!
-//! An entry is sealed before the transaction that stores it begins, for signing may take an HSM's time, and
-//! stored in the same transaction as the step that it tells of. Storing compares: the entry must follow the
-//! head that the table holds.
+//! The journal has each entry sealed within the transaction of the step that it tells of
+//! ([`StationAudit`]): where nothing is sealed, nothing is done.
 
 mod anchor;
 mod chain;
 mod entry;
 mod error;
 mod lines;
+mod station;
 mod verify;
 
 pub use anchor::{Anchors, Head};
@@ -28,6 +28,7 @@ pub use chain::{SealedEntry, Sealer};
 pub use entry::{Act, Entry, Fact, Filter, MAX_ACTS, MAX_ENTRY, SCHEMA, acts};
 pub use error::AuditError;
 pub use lines::{Line, Lines};
+pub use station::StationAudit;
 pub use verify::{Finding, Severity, StationKeys, StationSummary, Verdict, Verification, Verifier};
 
 #[cfg(test)]

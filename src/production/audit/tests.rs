@@ -239,6 +239,20 @@ fn without_keys_nothing_is_intact() {
 }
 
 #[test]
+fn an_end_that_the_keeper_tells_must_be_true_but_anchors_nothing() {
+    let verify = |rows: &[SealedEntry]| {
+        let (keys, anchors) = (keys(), Anchors::default());
+        let mut verifier = Verifier::new(&keys, &anchors);
+        rows.iter().for_each(|row| verifier.row(row.clone()));
+        verifier.ends_with(CHAIN[5].head());
+        verifier.finish()
+    };
+    assert_eq!(verify(&CHAIN).verdict(false), Verdict::Inconclusive);
+    assert_eq!(verify(&CHAIN).verdict(true), Verdict::Intact);
+    assert_eq!(verify(&CHAIN[..5]).verdict(true), Verdict::Broken);
+}
+
+#[test]
 fn an_empty_file_is_inconclusive() {
     let verification = verify(b"", &Anchors::default());
     assert_eq!(verification.verdict(true), Verdict::Inconclusive);
@@ -358,6 +372,7 @@ fn finer_than_microseconds_is_cut_before_it_is_signed() {
 fn anchors_are_read_as_they_were_written() {
     let mut anchors = anchor_at(&CHAIN[5]);
     anchors.insert(&CHAIN[2].head()).unwrap();
+    anchors.insert(&Head { station: "hall:1/0".to_owned(), ..CHAIN[1].head() }).unwrap();
     assert_eq!(Anchors::decode(anchors.encode().as_bytes()), Ok(anchors.clone()));
     let lines: String = anchors.heads().map(|head| format!("{head}\n")).collect();
     assert_eq!(Anchors::decode(lines.as_bytes()), Ok(anchors.clone()));

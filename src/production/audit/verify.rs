@@ -177,6 +177,7 @@ type Looked = Result<(Entry, Digest, Vec<(&'static str, String)>), AuditError>;
 pub struct Verifier<'a> {
     keys: &'a StationKeys,
     anchors: &'a Anchors,
+    ends: Vec<Head>,
     waiting: Vec<Item>,
     result: Verification,
 }
@@ -193,7 +194,7 @@ impl<'a> Verifier<'a> {
             keys_given: !keys.is_empty(),
             errors: 0,
         };
-        Self { keys, anchors, waiting: Vec::with_capacity(CHUNK), result }
+        Self { keys, anchors, ends: Vec::new(), waiting: Vec::with_capacity(CHUNK), result }
     }
 
     /// Takes the next line of an exported file.
@@ -207,6 +208,12 @@ impl<'a> Verifier<'a> {
     /// Takes the next row of a journal.
     pub fn row(&mut self, row: SealedEntry) {
         self.take(Item::Row(row));
+    }
+
+    /// Takes what whoever keeps the entries says that a chain ends with. Not being from elsewhere it is no
+    /// anchor, but it must be true.
+    pub fn ends_with(&mut self, head: Head) {
+        self.ends.push(head);
     }
 
     fn take(&mut self, item: Item) {
@@ -229,6 +236,14 @@ impl<'a> Verifier<'a> {
             if anchor.sequence > reached {
                 let detail = format!("ends at {reached}, anchored at {}", anchor.sequence);
                 self.report(None, (Some(station), None), "audit_truncated", detail);
+            }
+        }
+        for end in std::mem::take(&mut self.ends) {
+            let last = self.result.stations.get(&end.station).map(|s| s.head.clone());
+            if last.as_ref() != Some(&end) {
+                let reached = last.map_or(0, |last| last.sequence);
+                let detail = format!("ends at {reached}, {} is said to be the end", end.sequence);
+                self.report(None, (Some(end.station), None), "audit_truncated", detail);
             }
         }
         self.result
