@@ -34,6 +34,8 @@ impl Attempt {
         };
         let serial = card.production.as_ref().map(|production| production.chip_serial());
         let Some((path, serial)) = path.zip(serial) else { return Ok(Self { counted: None }) };
+        // What could not be counted is not tried.
+        drop(lock(&path)?);
         if !arguments.again() {
             read(&path)?.check(&serial).map_err(|error| {
                 Failure::from_error(ExitStatus::Protected, &error).with("serial", &serial)
@@ -46,7 +48,13 @@ impl Attempt {
     pub(super) fn end(self, error: Option<&impl ErrorCode>) -> Result<(), Failure> {
         let Some((path, serial)) = self.counted else { return Ok(()) };
         match error.map(ErrorCode::code) {
-            None => change(&path, |attempts| attempts.succeeded(&serial)),
+            None => {
+                // The card is open, or done: what the file says of it must not undo that.
+                if let Err(error) = change(&path, |attempts| attempts.succeeded(&serial)) {
+                    tracing::warn!(path = %path.display(), "not cleared: {}", error.detail);
+                }
+                Ok(())
+            }
             Some("scp_card_cryptogram" | "scp_authentication_refused") => {
                 change(&path, |attempts| {
                     attempts.failed(&serial);
@@ -82,18 +90,25 @@ fn read(path: &Path) -> Result<Attempts, Failure> {
     })
 }
 
-/// Changes the file as a whole, one process after another. Written only where something changed.
-fn change(path: &Path, edit: impl FnOnce(&mut Attempts) -> bool) -> Result<(), Failure> {
+/// Takes the lock beside the file, making folder and lock where there are none. It is given back
+/// when it is dropped.
+fn lock(path: &Path) -> Result<File, Failure> {
     let fail = |error: std::io::Error| Failure::file(path, &error);
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         output::create_private_folder(folder).map_err(fail)?;
     }
     let lock = path.with_extension("lock");
     let lock = File::options().create(true).append(true).open(lock).map_err(fail)?;
-    // Given back when the file is closed.
     lock.lock().map_err(fail)?;
+    Ok(lock)
+}
+
+/// Changes the file as a whole, one process after another. Written only where something changed.
+fn change(path: &Path, edit: impl FnOnce(&mut Attempts) -> bool) -> Result<(), Failure> {
+    let _lock = lock(path)?;
     let mut attempts = read(path)?;
     if edit(&mut attempts) {
+        let fail = |error: std::io::Error| Failure::file(path, &error);
         output::write_private(path, &attempts.encode()).map_err(fail)?;
     }
     Ok(())

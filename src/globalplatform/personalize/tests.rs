@@ -9,9 +9,12 @@ use zeroize::Zeroizing;
 use super::*;
 use crate::error::ErrorCode;
 use crate::globalplatform::ISSUER_SECURITY_DOMAIN;
+use crate::globalplatform::command::Registry;
 use crate::globalplatform::image::tests::image;
 use crate::globalplatform::keys::{Derivation, StaticKey};
 use crate::globalplatform::limits::SHORT_DATA;
+use crate::globalplatform::link::Link;
+use crate::globalplatform::session;
 use crate::globalplatform::{GlobalPlatformError, image};
 use crate::issue::Location;
 use crate::transport::TransportError;
@@ -62,6 +65,8 @@ struct Card {
     writes: usize,
     /// Flips a byte of this file when it is written.
     faulty: Option<u16>,
+    /// Gives its registry in two answers.
+    paged: bool,
 }
 
 impl Card {
@@ -81,6 +86,7 @@ impl Card {
             authentications: 0,
             writes: 0,
             faulty: None,
+            paged: false,
         }
     }
 
@@ -137,6 +143,7 @@ impl Card {
             cipher::unpad(&padded).unwrap().to_vec()
         };
         match ins {
+            0xF2 if self.paged && p2 & 0x01 == 0 => (registry_entry(self.life_cycle), 0x6310),
             0xF2 => (registry_entry(self.life_cycle), 0x9000),
             0xE6 if self.locked => (vec![], 0x6985),
             0xE6 => {
@@ -434,6 +441,17 @@ fn resumes_after_the_card_is_torn_out_at_any_command() {
             }
         }
     }
+}
+
+#[test]
+fn lists_a_registry_that_comes_in_several_answers() {
+    let card = shared(Card { paged: true, ..Card::blank() });
+    let mut transport = Shared(card, vec![0x3B, 0x00]);
+    let mut link = Link::new(&mut transport);
+    let keys = KeySet::test_keys().unwrap();
+    session::authenticate(&mut link, &keys, None, &mut Counting(0)).unwrap();
+    let found = session::list(&mut link, Registry::Applications).unwrap();
+    assert_eq!(found.len(), 2);
 }
 
 fn production_keys() -> KeySet {
