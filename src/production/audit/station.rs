@@ -3,7 +3,6 @@
 use super::entry::Fact;
 use super::{Act, AuditError, Head, Sealer};
 use crate::pki::Signer;
-use crate::production::Digest;
 use crate::production::journal::{self, AuditEntry, AuditFact, AuditHead, StationId};
 
 /// Seals what a journal tells, as the chain of one signing key.
@@ -67,8 +66,8 @@ impl journal::Audit for StationAudit {
         let mut random = rand_core::UnwrapErr(getrandom::SysRng);
         let sealed = self.sealer.seal(head.as_ref(), vec![self.act(fact)], fact.at, &mut random);
         let sealed = sealed.map_err(|error| error.to_string())?;
-        let hash = journal::Digest(*sealed.hash.as_bytes());
-        Ok(journal::SealedEntry { entry: sealed.bytes, hash, signature: sealed.signature })
+        let (entry, hash, signature) = (sealed.bytes, sealed.hash, sealed.signature);
+        Ok(journal::SealedEntry { entry, hash, signature })
     }
 }
 
@@ -76,8 +75,7 @@ impl Head {
     /// The head of a chain as a journal has it.
     #[must_use]
     pub fn of_journal(chain: &StationId, head: AuditHead) -> Self {
-        let hash = Digest::new(head.hash.0);
-        Self { station: chain.to_string(), sequence: head.sequence, hash }
+        Self { station: chain.to_string(), sequence: head.sequence, hash: head.hash }
     }
 }
 
@@ -88,8 +86,8 @@ impl super::SealedEntry {
         Self {
             station: chain.to_string(),
             sequence: entry.sequence,
-            previous: Digest::new(entry.previous.0),
-            hash: Digest::new(entry.sealed.hash.0),
+            previous: entry.previous,
+            hash: entry.sealed.hash,
             bytes: entry.sealed.entry,
             signature: entry.sealed.signature,
         }
