@@ -21,7 +21,7 @@
 //!
 //! A data key is drawn for one sealing and encrypts one message, so no nonce of it can come twice. The site
 //! key wraps with random nonces of 96 bits. SP 800-38D §8.3 allows 2^32 of them under one key, which is
-//! some seventy times the cards of the whole country; a site changes its key long before ([`rewrap`]).
+//! some forty times the cards of the whole country; a site changes its key long before ([`rewrap`]).
 //!
 //! # Erasure
 //!
@@ -30,6 +30,7 @@
 //! same transaction. Copies, of a database in a backup for instance, still hold the wrapped key; they become
 //! unreadable when the site key is changed and the old one destroyed.
 
+mod master;
 mod retention;
 mod site_key;
 
@@ -37,6 +38,7 @@ use cancuoc_primitives::CryptoRng;
 use thiserror::Error;
 use zeroize::Zeroizing;
 
+pub use master::MasterSiteKey;
 pub use retention::Retention;
 pub use site_key::{DataKey, SiteKey, SiteKeyFileError, SiteKeyId, SoftwareSiteKey, WrappedKey};
 

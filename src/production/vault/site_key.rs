@@ -19,7 +19,7 @@ use crate::error::ErrorCode;
 /// Bytes of a tag.
 pub(super) const TAG: usize = 16;
 /// Bytes of a key.
-const KEY: usize = 32;
+pub(super) const KEY: usize = 32;
 
 /// A data key: of one record, for one encryption.
 #[derive(Zeroize, ZeroizeOnDrop)]
@@ -105,6 +105,17 @@ impl WrappedKey {
     #[must_use]
     pub const fn as_bytes(&self) -> &[u8; Self::LENGTH] {
         &self.0
+    }
+
+    /// Nonce, encrypted key with its tag.
+    pub(super) fn of(nonce: &[u8; NONCE], encrypted: &[u8]) -> Result<Self, VaultError> {
+        let wrapped = [&nonce[..], encrypted].concat();
+        wrapped.try_into().map(Self).map_err(|_| VaultError::Altered)
+    }
+
+    /// Nonce, encrypted key with its tag.
+    pub(super) fn parts(&self) -> Result<(&[u8; NONCE], &[u8]), VaultError> {
+        self.0.split_first_chunk().ok_or(VaultError::Altered)
     }
 }
 
@@ -234,12 +245,11 @@ impl SiteKey for SoftwareSiteKey {
         let mut nonce = [0; NONCE];
         random.fill_bytes(&mut nonce);
         let encrypted = gcm_seal(&self.0, &nonce, associated_data, &key.0)?;
-        let wrapped = [&nonce[..], &encrypted].concat();
-        wrapped.try_into().map(WrappedKey).map_err(|_| VaultError::Altered)
+        WrappedKey::of(&nonce, &encrypted)
     }
 
     fn unwrap(&self, key: &WrappedKey, associated_data: &[u8]) -> Result<DataKey, VaultError> {
-        let (nonce, encrypted) = key.0.split_first_chunk().ok_or(VaultError::Altered)?;
+        let (nonce, encrypted) = key.parts()?;
         DataKey::from_bytes(&gcm_open(&self.0, nonce, associated_data, encrypted)?)
     }
 }
