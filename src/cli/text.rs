@@ -31,6 +31,7 @@ const FILES: &[(&str, &str)] = &[
     ("reasons", include_str!("../../i18n/reasons.toml")),
     ("inspect", include_str!("../../i18n/inspect.toml")),
     ("pki", include_str!("../../i18n/pki.toml")),
+    ("production", include_str!("../../i18n/production.toml")),
     ("keys", include_str!("../../i18n/keys.toml")),
     ("cvc", include_str!("../../i18n/cvc.toml")),
     ("softcard", include_str!("../../i18n/softcard.toml")),

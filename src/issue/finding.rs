@@ -72,6 +72,13 @@ impl Findings {
         }
     }
 
+    /// Takes over a finding of another list.
+    pub(crate) fn push(&mut self, finding: Finding) {
+        if self.0.len() < Self::MOST {
+            self.0.push(finding);
+        }
+    }
+
     pub(crate) fn error(
         &mut self,
         path: &str,

@@ -6,11 +6,17 @@
 //! [`vault`] seals personal data, [`site`] is the configuration of a production site.
 
 pub mod audit;
+pub mod export;
+pub mod intake;
 pub mod journal;
+mod lines;
+pub mod results;
 pub mod roles;
+pub mod run;
 mod signed;
 pub mod site;
 pub mod state;
+pub mod station;
 pub mod vault;
 
 pub use signed::Digest;

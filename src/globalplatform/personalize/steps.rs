@@ -157,6 +157,13 @@ impl Personalization<'_, '_> {
         Ok(identity)
     }
 
+    /// Whether the card carried this very document before anything was written: known after
+    /// [`Step::Identify`].
+    #[must_use]
+    pub const fn is_resumed(&self) -> bool {
+        self.activated
+    }
+
     /// Whether EF.COM is there, readable or behind access control.
     fn is_activated(&mut self) -> Result<bool, PersonalizeError> {
         let select = CommandApdu::new(0x00, 0xA4, 0x04, 0x0C).with_data(LDS1_APPLICATION);

@@ -10,11 +10,11 @@ use crate::issue::finding::Findings;
 /// The largest record read, in bytes.
 pub const MAX_LENGTH: usize = 1 << 20;
 
-/// Reads a document; an object with the same key twice is refused, since readers differ on which
+/// Reads a document of at most `limit` bytes; an object with the same key twice is refused, since readers differ on which
 /// of the two counts.
-pub(super) fn parse(source: &[u8], findings: &mut Findings) -> Option<Value> {
-    if source.len() > MAX_LENGTH {
-        findings.error("$", "record_too_large", &[("limit", &MAX_LENGTH)]);
+pub(crate) fn parse(source: &[u8], limit: usize, findings: &mut Findings) -> Option<Value> {
+    if source.len() > limit {
+        findings.error("$", "record_too_large", &[("limit", &limit)]);
         return None;
     }
     match serde_json::from_slice::<Unique>(source) {
@@ -230,14 +230,14 @@ mod tests {
     #[test]
     fn refuses_a_key_that_stands_twice() {
         let mut findings = Findings::default();
-        assert_eq!(parse(br#"{"a": {"b": 1, "b": 2}}"#, &mut findings), None);
+        assert_eq!(parse(br#"{"a": {"b": 1, "b": 2}}"#, MAX_LENGTH, &mut findings), None);
         assert_eq!(findings.into_list()[0].code, "record_duplicate_key");
     }
 
     #[test]
     fn refuses_deep_nesting_without_overflow() {
         let mut findings = Findings::default();
-        assert_eq!(parse("[".repeat(100_000).as_bytes(), &mut findings), None);
+        assert_eq!(parse("[".repeat(100_000).as_bytes(), MAX_LENGTH, &mut findings), None);
         assert_eq!(findings.into_list()[0].code, "record_not_json");
     }
 }

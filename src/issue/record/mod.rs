@@ -20,6 +20,7 @@ use jiff::civil::Date;
 use serde_json::Value;
 
 pub use json::MAX_LENGTH;
+pub(crate) use json::parse;
 
 use self::json::Object;
 use super::finding::{Finding, Findings};
@@ -149,7 +150,7 @@ pub fn review(source: &[u8], loader: &dyn Loader, today: Date) -> Review {
 #[must_use]
 pub fn review_with(source: &[u8], loader: &dyn Loader, today: Date, terms: &Terms) -> Review {
     let mut findings = Findings::default();
-    let record = json::parse(source, &mut findings)
+    let record = parse(source, MAX_LENGTH, &mut findings)
         .and_then(|value| read(&value, loader, today, terms, &mut findings));
     if record.is_none() && !findings.has_errors() {
         // Every part that is missing has its own finding; this keeps it so.
@@ -159,7 +160,8 @@ pub fn review_with(source: &[u8], loader: &dyn Loader, today: Date, terms: &Term
     Review { findings: findings.into_list(), record }
 }
 
-const KEYS: [&str; 8] =
+/// The keys of a record.
+pub(crate) const KEYS: [&str; 8] =
     ["schema", "profile", "fields", "mrz", "portrait", "data_groups", "access", "trust_points"];
 
 fn read(
