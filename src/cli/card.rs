@@ -14,7 +14,8 @@ use serde_json::json;
 use super::{Context, ExitStatus, Failure, output};
 use crate::lds::FileId;
 use crate::softcard::{
-    Access, ApplicationLifeCycle, CardLifeCycle, Location, SoftCard, TrustSummary,
+    Access, ApplicationLifeCycle, CardLifeCycle, DocumentKind, DocumentObject, Location, SoftCard,
+    TrustSummary,
 };
 
 /// Make and show software cards.
@@ -111,6 +112,7 @@ fn show(context: &Context, arguments: &ShowArguments) -> Result<ExitStatus, Fail
     let (state, application) = (card_state(summary.card), application_state(summary.application));
     let trust = summary.trust.as_ref().map(trust_lines);
     let misbehaviour = card.misbehaviour().names();
+    let documents: Vec<_> = summary.documents.iter().map(document).collect();
     if context.json {
         let files: Vec<_> = files
             .iter()
@@ -124,12 +126,19 @@ fn show(context: &Context, arguments: &ShowArguments) -> Result<ExitStatus, Fail
             "trust_points": trust.as_ref().map(|(references, _)| references),
             "card_date": trust.as_ref().map(|(_, date)| date),
             "misbehaviour": misbehaviour,
+            "integrated_documents": documents,
         }))?;
         return Ok(ExitStatus::Done);
     }
     output::line(&context.text("card.state", &[("card", state), ("application", application)]))?;
     for (name, size, access) in files {
         output::line(&format!("{name:<14} {size:>7} B  {access}"))?;
+    }
+    for (kind, object) in &summary.documents {
+        let (kind, counter) = (kind.number().to_string(), object.counter.to_string());
+        let size = object.content.map_or(0, |content| content.size).to_string();
+        let values = [("kind", &kind[..]), ("counter", &counter[..]), ("size", &size[..])];
+        output::line(&context.text("card.document", &values))?;
     }
     if let Some((references, date)) = trust {
         let references = references.join(", ");
@@ -141,6 +150,16 @@ fn show(context: &Context, arguments: &ShowArguments) -> Result<ExitStatus, Fail
         output::line(&context.text("card.misbehaviour", &[("acts", &acts)]))?;
     }
     Ok(ExitStatus::Done)
+}
+
+/// An integrated document, without what it says.
+fn document((kind, object): &(DocumentKind, DocumentObject)) -> serde_json::Value {
+    json!({
+        "kind": kind.number(),
+        "counter": object.counter,
+        "size": object.content.map(|content| content.size),
+        "digest": object.content.map(|content| hex::encode_upper(content.digest)),
+    })
 }
 
 /// Names of the trust points, the newest first, and the card's date as YYYY-MM-DD.

@@ -13,8 +13,9 @@ pub mod vpcd;
 use std::path::Path;
 
 use cancuoc_applet_emrtd::Emrtd;
-use cancuoc_applet_issuer_domain::{self as issuer_domain, IssuerDomain};
-use cancuoc_card_runtime::{NonVolatileMemory, OperatingSystem};
+use cancuoc_applet_integrated_documents::IntegratedDocuments;
+use cancuoc_applet_issuer_domain::{self as issuer_domain, Channels, IssuerDomain};
+use cancuoc_card_runtime::{Application, NonVolatileMemory, OperatingSystem};
 use rand_core::CryptoRng;
 
 use crate::transport::{AirMeter, CardTransport, TransportError};
@@ -22,7 +23,10 @@ use air::AirLink;
 pub use cancuoc_applet_emrtd::{
     Access, FileHeader, LifeCycle as ApplicationLifeCycle, Location, TrustSummary,
 };
-pub use cancuoc_applet_issuer_domain::{KeySet, LifeCycle as CardLifeCycle, Provisioning};
+pub use cancuoc_applet_integrated_documents::{Kind as DocumentKind, Object as DocumentObject};
+pub use cancuoc_applet_issuer_domain::{
+    KeySet, KeyType, LifeCycle as CardLifeCycle, MAX_FAILED_TRIES, Provisioning,
+};
 pub use error::SoftCardError;
 pub use file_memory::FileMemory;
 pub use image::personalised;
@@ -45,8 +49,14 @@ pub const MAX_COMMAND_LENGTH: usize = 4 + 3 + 65_535 + 2;
 pub struct BlankOptions {
     /// First key set of the issuer security domain.
     pub keys: KeySet,
-    /// SCP03 options `i`: 70, 60, …
+    /// Whether the card has SCP03, for key sets of AES.
+    pub scp03: bool,
+    /// SCP03 options `i`: 70, 60, …; 01 is S16 mode.
     pub scp03_options: u8,
+    /// SCP02 options `i`, 15, 35, 55 or 75, where the card has SCP02 for key sets of triple DES.
+    pub scp02_options: Option<u8>,
+    /// Failed authentications in a row after which the issuer security domain takes no more.
+    pub max_failed_tries: u8,
     /// Serial number of the chip, four bytes: it stands in the card production life cycle data.
     pub serial: [u8; 4],
 }
@@ -62,6 +72,8 @@ pub struct Summary {
     pub files: Vec<FileHeader>,
     /// What Terminal Authentication starts from, where the card has it.
     pub trust: Option<TrustSummary>,
+    /// Integrated documents that there are or were, by kind.
+    pub documents: Vec<(DocumentKind, DocumentObject)>,
 }
 
 /// A software card, powered on.
@@ -83,11 +95,27 @@ impl BlankOptions {
         let key: zeroize::Zeroizing<Vec<u8>> = zeroize::Zeroizing::new((0x40..0x50).collect());
         let keys = KeySet {
             version: 0x30,
+            key_type: KeyType::Aes,
             encryption: key.clone(),
             authentication: key.clone(),
             data: key,
         };
-        Self { keys, scp03_options: 0x70, serial }
+        Self {
+            keys,
+            scp03: true,
+            scp03_options: 0x70,
+            scp02_options: None,
+            max_failed_tries: MAX_FAILED_TRIES,
+            serial,
+        }
+    }
+
+    /// The same with triple DES keys and SCP02 alone, with i=55.
+    #[must_use]
+    pub fn test_scp02(serial: [u8; 4]) -> Self {
+        let mut options = Self::test(serial);
+        options.keys.key_type = KeyType::Tdes;
+        Self { scp03: false, scp02_options: Some(0x55), ..options }
     }
 
     fn provisioning(&self) -> Provisioning {
@@ -97,7 +125,10 @@ impl BlankOptions {
         cplc[10..12].copy_from_slice(&[0x26, 0x01]);
         cplc[12..16].copy_from_slice(&self.serial);
         cplc[16..18].copy_from_slice(&[0x00, 0x01]);
-        Provisioning { keys: self.keys.clone(), options: self.scp03_options, cplc }
+        let channels =
+            Channels { scp02: self.scp02_options, scp03: self.scp03.then_some(self.scp03_options) };
+        let max_failed_tries = self.max_failed_tries;
+        Provisioning { keys: self.keys.clone(), channels, max_failed_tries, cplc }
     }
 }
 
@@ -171,7 +202,9 @@ impl SoftCard {
             Emrtd::misbehaving(Box::new(Player::new(misbehaviour)))
         };
         let domain = Box::new(IssuerDomain::default());
-        let system = OperatingSystem::new(domain, vec![Box::new(emrtd)]);
+        let rom: Vec<Box<dyn Application>> =
+            vec![Box::new(emrtd), Box::<IntegratedDocuments>::default()];
+        let system = OperatingSystem::new(domain, rom);
         let link = Link::new(misbehaviour);
         let mut card = Self { system, link, paced: None, memory, random };
         card.power_on();
@@ -221,8 +254,12 @@ impl SoftCard {
         let card = OperatingSystem::domain_memory(&mut *self.memory, |memory| {
             issuer_domain::life_cycle(memory)
         });
+        let documents = OperatingSystem::application_memory(&mut *self.memory, 1, |memory| {
+            cancuoc_applet_integrated_documents::objects(memory)
+        });
         OperatingSystem::application_memory(&mut *self.memory, 0, |memory| Summary {
             card,
+            documents,
             application: cancuoc_applet_emrtd::life_cycle(memory),
             files: cancuoc_applet_emrtd::files(memory),
             trust: cancuoc_applet_emrtd::trust_summary(memory),

@@ -2,6 +2,7 @@
 
 use alloc::vec::Vec;
 
+use cancuoc_card_runtime::binary::{Addressed, ReadBinary};
 use cancuoc_card_runtime::tlv;
 use cancuoc_card_runtime::{Command, NonVolatileMemory, Response, StatusWord};
 
@@ -70,72 +71,31 @@ fn check_access(session: &Session, file: &FileHeader) -> Result<(), StatusWord> 
     if allowed { Ok(()) } else { Err(StatusWord::SECURITY_STATUS) }
 }
 
-/// READ BINARY with even instruction: short identifier and one-byte offset, or the current file and
-/// an offset of 15 bits.
+/// READ BINARY with even or odd instruction.
 pub fn read_binary(
     session: &mut Session,
     memory: &dyn NonVolatileMemory,
     command: &Command<'_>,
     room: usize,
 ) -> Response {
-    if !command.data.is_empty() {
-        return StatusWord::WRONG_LENGTH.into();
-    }
-    let Some(ne) = command.ne else { return StatusWord::WRONG_LENGTH.into() };
-    let (file, offset) = match command.p1 {
-        // No identifier: the current file, as where bit 8 is 0.
-        0x80 => (current(session, memory), usize::from(command.p2)),
-        0x81..=0x9F => {
-            let file = by_short_identifier(session, memory, command.p1 & 0x1F);
-            (file, usize::from(command.p2))
+    let read = match ReadBinary::parse(command) {
+        Ok(read) => read,
+        Err(status) => return status.into(),
+    };
+    let location = session.directory.location;
+    let file = match read.file {
+        Addressed::Current => current(session, memory),
+        Addressed::Short(short) => {
+            FileHeader::find_short(memory, location, short).ok_or(StatusWord::NOT_FOUND)
         }
-        0xA0.. => return StatusWord::WRONG_P1P2.into(),
-        _ => {
-            let offset = u16::from_be_bytes([command.p1, command.p2]);
-            (current(session, memory), usize::from(offset))
+        Addressed::Identifier(identifier) => {
+            FileHeader::find(memory, location, identifier).ok_or(StatusWord::NOT_FOUND)
         }
     };
-    let most = ne.min(room);
-    respond(session, file, |file| read(memory, file, offset, most, wants_all(command)))
-}
-
-/// READ BINARY with odd instruction: the offset as a data object, for files over 32 767 bytes.
-pub fn read_binary_odd(
-    session: &mut Session,
-    memory: &dyn NonVolatileMemory,
-    command: &Command<'_>,
-    room: usize,
-) -> Response {
-    let Some(ne) = command.ne else { return StatusWord::WRONG_LENGTH.into() };
-    let file = match (command.p1, command.p2) {
-        (0, 0) => current(session, memory),
-        (0, short @ 1..=30) => by_short_identifier(session, memory, short),
-        (high, low) => {
-            let identifier = u16::from_be_bytes([high, low]);
-            FileHeader::find(memory, session.directory.location, identifier)
-                .ok_or(StatusWord::NOT_FOUND)
-        }
-    };
-    let most = within_object(ne.min(room));
     respond(session, file, |file| {
-        let offset = offset(command.data).ok_or(StatusWord::WRONG_DATA)?;
-        let mut response = read(memory, file, offset, most, wants_all(command))?;
-        response.data = tlv::object(0x53, &response.data);
-        Ok(response)
+        let content = memory.read(store::content_key(file.location, file.identifier));
+        read.answer(command, content, room)
     })
-}
-
-/// The value of the offset data object, which stands alone.
-fn offset(data: &[u8]) -> Option<usize> {
-    let mut objects = tlv::Objects::new(data);
-    let bytes = objects.take_if(0x54).ok()??.value;
-    let whole = objects.is_empty() && (1..=4).contains(&bytes.len());
-    whole.then(|| bytes.iter().fold(0, |offset, byte| offset << 8 | usize::from(*byte)))
-}
-
-/// Le of zeros only: everything to the end of the file, as far as it fits.
-const fn wants_all(command: &Command<'_>) -> bool {
-    matches!((command.ne, command.extended), (Some(256), false) | (Some(65_536), _))
 }
 
 /// Reads a file to which the session has access; it is the current one once that is done.
@@ -157,52 +117,10 @@ fn respond(
     }
 }
 
-/// Bytes of data in a data object of at most `size` bytes: Le counts tag and length of DO'53' too
-/// (ISO/IEC 7816-4 §11.3.3), which take two to four bytes.
-const fn within_object(size: usize) -> usize {
-    match size {
-        0..=129 => size.saturating_sub(2),
-        130..=258 => size - 3,
-        _ => size - 4,
-    }
-}
-
 fn current(session: &Session, memory: &dyn NonVolatileMemory) -> Result<FileHeader, StatusWord> {
     let identifier = session.directory.current.ok_or(StatusWord::NO_CURRENT_FILE)?;
     FileHeader::find(memory, session.directory.location, identifier)
         .ok_or(StatusWord::NO_CURRENT_FILE)
-}
-
-fn by_short_identifier(
-    session: &Session,
-    memory: &dyn NonVolatileMemory,
-    short: u8,
-) -> Result<FileHeader, StatusWord> {
-    if !(1..=30).contains(&short) {
-        return Err(StatusWord::WRONG_P1P2);
-    }
-    FileHeader::find_short(memory, session.directory.location, short).ok_or(StatusWord::NOT_FOUND)
-}
-
-/// Bytes from an offset on; with a definite Le that passes the end, 6282 beside what there is.
-fn read(
-    memory: &dyn NonVolatileMemory,
-    file: &FileHeader,
-    offset: usize,
-    most: usize,
-    all: bool,
-) -> Result<Response, StatusWord> {
-    // Nothing at all fits: an answer of no bytes would leave a reader where it is.
-    if most == 0 {
-        return Err(StatusWord::WRONG_LENGTH);
-    }
-    let content = memory.read(store::content_key(file.location, file.identifier));
-    let rest = content.and_then(|content| content.get(offset..)).filter(|rest| !rest.is_empty());
-    let rest = rest.ok_or(StatusWord::WRONG_OFFSET)?;
-    let data = Vec::from(rest.get(..most).unwrap_or(rest));
-    let short = most > rest.len() && !all;
-    let status = if short { StatusWord::END_OF_FILE } else { StatusWord::OK };
-    Ok(Response { data, status })
 }
 
 #[cfg(test)]

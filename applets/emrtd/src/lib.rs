@@ -17,6 +17,7 @@ mod command_chain;
 pub mod cv_certificate;
 mod ephemeral_key;
 mod files;
+mod guest;
 mod key_derivation;
 pub mod misbehaviour;
 mod pace;
@@ -33,7 +34,7 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use cancuoc_card_runtime::{
-    Application, Command, Environment, NonVolatileMemory, Response, StatusWord,
+    Application, Command, Environment, HandedOn, NonVolatileMemory, Response, StatusWord,
 };
 
 use crate::command_chain::Collected;
@@ -41,12 +42,15 @@ use crate::files::Directory;
 use crate::misbehaviour::{Misbehaviour, NextKeys, ProtectedSession};
 use crate::pace::PaceState;
 use crate::passwords::Password;
-use crate::secure_messaging::{SecureMessaging, SmError};
+use crate::secure_messaging::{SecureMessaging, SmError, Unwrapped};
 pub use crate::store::{Access, FileHeader, LifeCycle, Location, files, life_cycle};
 pub use crate::trust_points::{TrustSummary, trust_summary};
 
 /// Application identifier of LDS1 (ICAO 9303-10 §3.5.1).
 pub const AID: [u8; 7] = [0xA0, 0x00, 0x00, 0x02, 0x47, 0x10, 0x01];
+
+/// Identifier of the executable load file: proprietary, "cancuoc", file 10.
+pub const LOAD_FILE: [u8; 9] = [0xF0, b'c', b'a', b'n', b'c', b'u', b'o', b'c', 0x10];
 
 /// The application and what it remembers between two commands.
 #[derive(Default)]
@@ -81,6 +85,8 @@ struct Session {
     secure_messaging: Option<SecureMessaging>,
     /// Keys that take over after the response to the current command.
     next_secure_messaging: Option<SecureMessaging>,
+    /// Another application that was selected in this session.
+    guest: guest::Guest,
 }
 
 impl Session {
@@ -113,6 +119,7 @@ impl Session {
         self.chip_authentication_key = None;
         self.pace_identifier = None;
         self.opened_by = None;
+        self.guest = guest::Guest::default();
         self.terminal_authentication.restart();
     }
 }
@@ -120,6 +127,10 @@ impl Session {
 impl Application for Emrtd {
     fn aid(&self) -> &[u8] {
         &AID
+    }
+
+    fn load_file(&self) -> &[u8] {
+        &LOAD_FILE
     }
 
     fn power_on(&mut self, _: &mut Environment<'_>) {
@@ -165,6 +176,22 @@ impl Application for Emrtd {
     fn is_default_selected(&self, memory: &dyn NonVolatileMemory) -> bool {
         store::life_cycle(memory) != LifeCycle::Blank
     }
+
+    /// What is locked stays: no other document is ever made of this chip.
+    fn is_erasable(&self, memory: &dyn NonVolatileMemory) -> bool {
+        store::life_cycle(memory) != LifeCycle::Locked
+    }
+
+    fn hand_on(&mut self) -> Option<HandedOn> {
+        self.session.guest.hand_on()
+    }
+
+    fn hand_back(&mut self, _: &mut Environment<'_>, response: Response) -> Response {
+        match self.session.guest.answered(response.status) {
+            Some(inner) => self.respond(&inner, response),
+            None => StatusWord::CONDITIONS.into(),
+        }
+    }
 }
 
 impl Emrtd {
@@ -197,7 +224,17 @@ impl Emrtd {
         let room = messaging.room(command.ne.unwrap_or(256));
         // Commands ask whether the session is open, so it is back in place meanwhile.
         self.session.secure_messaging = Some(messaging);
+        let inner = match self.session.guest.take(inner, room) {
+            Some(inner) => inner,
+            // Goes to a guest; what it answers comes back to be protected.
+            None => return Response::ok(Vec::new()),
+        };
         let response = self.execute_chained(environment, &inner.command(), room);
+        self.respond(&inner, response)
+    }
+
+    /// The response to a protected command.
+    fn respond(&mut self, inner: &Unwrapped, response: Response) -> Response {
         let response = self.spoiled(&inner.command(), response);
         let Some(mut messaging) = self.session.secure_messaging.take() else {
             return response;
@@ -285,9 +322,8 @@ impl Emrtd {
         let result = match (command.ins, command.p1, command.p2) {
             (0xA4, 0x04, _) => self.select_application(environment, command),
             (0xA4, ..) => files::select(session, environment.memory, command),
-            (0xB0, ..) => return files::read_binary(session, environment.memory, command, room),
-            (0xB1, ..) => {
-                return files::read_binary_odd(session, environment.memory, command, room);
+            (0xB0 | 0xB1, ..) => {
+                return files::read_binary(session, environment.memory, command, room);
             }
             (0x84, ..) => bac::get_challenge(session, environment, command),
             (0x82, ..) if session.is_open() => {

@@ -6,7 +6,8 @@ use alloc::vec::Vec;
 use cancuoc_card_runtime::tlv::object;
 use cancuoc_card_runtime::{Command, Environment, NonVolatileMemory, StatusWord};
 
-use crate::store::{self, KeySet};
+use crate::keys::{self, KeySet, KeyType};
+use crate::store;
 use crate::{AID, Session};
 
 /// OID {globalPlatform 1}: the prefix of those in card recognition data.
@@ -38,8 +39,12 @@ pub fn get_data(
         0x9F7F => Ok(object(0x9F7F, cplc)),
         0x0066 => Ok(card_recognition_data(memory)),
         0x00E0 => Ok(key_information(memory)),
-        0x0042 => Ok(object(0x42, cplc.get(18..22).unwrap_or_default())),
-        0x0045 => Ok(object(0x45, cplc.get(10..18).unwrap_or_default())),
+        0x0042 => Ok(object(0x42, &store::issuer_number(memory))),
+        0x0045 => Ok(object(0x45, &store::card_number(memory))),
+        0x00CF => Ok(object(0xCF, &key_diversification_data(cplc))),
+        0x00C1 => sequence_counter(memory),
+        // The issuer's own domain gives no receipts, so none was ever counted.
+        0x00C2 => Ok(object(0xC2, &[0, 0])),
         _ => Err(StatusWord::REFERENCE_NOT_FOUND),
     }
 }
@@ -48,25 +53,44 @@ fn oid(arcs: &[u8]) -> Vec<u8> {
     object(0x06, &[&GLOBAL_PLATFORM[..], arcs].concat())
 }
 
-/// Card recognition data (§H.2): GlobalPlatform 2.3.1, SCP03 with the card's options.
+/// Card recognition data (§H.2): GlobalPlatform 2.3.1, the secure channels with their options.
 fn card_recognition_data(memory: &dyn NonVolatileMemory) -> Vec<u8> {
+    let channels = store::channels(memory);
+    let channel = |protocol, options: Option<u8>| {
+        options.map(|options| object(0x64, &oid(&[0x04, protocol, options]))).unwrap_or_default()
+    };
     let content = [
         oid(&[0x01]),
         object(0x60, &oid(&[0x02, 0x02, 0x03, 0x01])),
         object(0x63, &oid(&[0x03])),
-        object(0x64, &oid(&[0x04, 0x03, store::options(memory)])),
+        channel(0x02, channels.scp02),
+        channel(0x03, channels.scp03),
     ];
     object(0x66, &object(0x73, &content.concat()))
 }
 
-/// Key information template (§11.3.3.1): identifier, version, AES, length.
+/// Key information template (§11.3.3.1): identifier, version, type, length of each key.
 fn key_information(memory: &dyn NonVolatileMemory) -> Vec<u8> {
     let mut entries = Vec::new();
     for version in KeySet::versions(memory) {
-        let length = KeySet::read(memory, version).map_or(0, |keys| keys.encryption.len());
+        let Some(keys) = KeySet::read(memory, version) else { continue };
+        let length = keys.encryption.len() as u8;
         for identifier in 1..=3 {
-            entries.extend(object(0xC0, &[identifier, version, 0x88, length as u8]));
+            let key = [identifier, version, keys.key_type.to_byte(), length];
+            entries.extend(object(0xC0, &key));
         }
     }
     object(0xE0, &entries)
+}
+
+/// Sequence counter of the key set that INITIALIZE UPDATE takes unless told otherwise: two bytes for
+/// SCP02, three for SCP03.
+fn sequence_counter(memory: &dyn NonVolatileMemory) -> Result<Vec<u8>, StatusWord> {
+    let keys = KeySet::read(memory, 0).ok_or(StatusWord::REFERENCE_NOT_FOUND)?;
+    let counter = keys::sequence_counter(memory, keys.version).to_be_bytes();
+    let bytes = match keys.key_type {
+        KeyType::Tdes => &counter[2..],
+        KeyType::Aes => &counter[1..],
+    };
+    Ok(object(0xC1, bytes))
 }

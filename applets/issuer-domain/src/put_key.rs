@@ -1,4 +1,5 @@
-//! PUT KEY for an AES key set (GlobalPlatform Card Specification 2.3.1 §11.8, Amendment D §7.2).
+//! PUT KEY for a whole key set of triple DES or AES (GlobalPlatform Card Specification 2.3.1 §11.8,
+//! Amendment D §7.2).
 
 use alloc::vec::Vec;
 
@@ -7,10 +8,10 @@ use cancuoc_primitives::cipher::{self, BlockCipher};
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
-use crate::secure_channel::SecureChannel;
-use crate::store::KeySet;
+use crate::channel::SecureChannel;
+use crate::keys::{KeySet, KeyType};
+use crate::store;
 
-const AES: u8 = 0x88;
 /// Key identifier 1, with two more keys following.
 const THREE_KEYS: u8 = 0x81;
 
@@ -33,41 +34,80 @@ pub fn put_key(
         return Err(StatusWord::WRONG_DATA);
     }
     let mut answer = alloc::vec![*version];
-    let mut next = || {
-        let (key, check_value, rest) = read_key(fields, channel)?;
+    let mut next = || -> Result<Key, StatusWord> {
+        let (key, rest) = read_key(fields, channel)?;
         fields = rest;
-        answer.extend(check_value);
+        answer.extend(key.check_value);
         Ok(key)
     };
-    let keys =
-        KeySet { version: *version, encryption: next()?, authentication: next()?, data: next()? };
-    let length = keys.encryption.len();
-    if !fields.is_empty() || keys.authentication.len() != length || keys.data.len() != length {
+    let keys = [next()?, next()?, next()?];
+    let [first, second, third] = &keys;
+    let alike = |key: &Key| key.key_type == first.key_type && key.value.len() == first.value.len();
+    let channels = store::channels(memory);
+    let usable = match first.key_type {
+        KeyType::Tdes => channels.scp02.is_some(),
+        KeyType::Aes => channels.scp03.is_some(),
+    };
+    if !fields.is_empty() || !alike(second) || !alike(third) || !usable {
         return Err(StatusWord::WRONG_DATA);
     }
+    let keys = KeySet {
+        version: *version,
+        key_type: first.key_type,
+        encryption: first.value.clone(),
+        authentication: second.value.clone(),
+        data: third.value.clone(),
+    };
     keys.write(memory, replaced)?;
     Ok(answer)
 }
 
-type Key<'a> = (Zeroizing<Vec<u8>>, [u8; 3], &'a [u8]);
+struct Key {
+    key_type: KeyType,
+    value: Zeroizing<Vec<u8>>,
+    check_value: [u8; 3],
+}
 
-/// Type, length, length of the clear key, encrypted key, key check value; and what follows.
-fn read_key<'a>(field: &'a [u8], channel: &SecureChannel) -> Result<Key<'a>, StatusWord> {
+/// Type, length, key component, key check value; and what follows.
+fn read_key<'a>(field: &'a [u8], channel: &SecureChannel) -> Result<(Key, &'a [u8]), StatusWord> {
     let wrong = StatusWord::WRONG_DATA;
-    let [AES, length, rest @ ..] = field else { return Err(wrong) };
+    let [key_type, length, rest @ ..] = field else { return Err(wrong) };
+    let key_type = KeyType::from_byte(*key_type).ok_or(wrong)?;
     let (component, rest) = rest.split_at_checked(usize::from(*length)).ok_or(wrong)?;
-    let (clear_length, encrypted) = component.split_first().ok_or(wrong)?;
-    let cipher = BlockCipher::aes(usize::from(*clear_length)).ok_or(wrong)?;
-    let mut key = channel.decrypt_data(encrypted)?;
-    if key.len() != cipher.key_len().next_multiple_of(16) {
-        return Err(wrong);
-    }
-    key.truncate(cipher.key_len());
+    let value = decrypt(component, channel).filter(|value| key_type.takes(value.len()));
+    let value = value.ok_or(wrong)?;
     let [3, k1, k2, k3, rest @ ..] = rest else { return Err(wrong) };
-    let check = cipher::encrypt_block(cipher, &key, &[1; 16]).map_err(|_| wrong)?;
-    let check = check.first_chunk::<3>().copied().ok_or(wrong)?;
-    if !bool::from(check[..].ct_eq(&[*k1, *k2, *k3])) {
+    let check_value = check_value(key_type, &value).ok_or(wrong)?;
+    if !bool::from(check_value[..].ct_eq(&[*k1, *k2, *k3])) {
         return Err(wrong);
     }
-    Ok((key, check, rest))
+    Ok((Key { key_type, value, check_value }, rest))
+}
+
+/// A key component (tables 11-70, 11-71): encrypted, and before it the length in the clear, which may
+/// be left out where whole blocks were encrypted.
+fn decrypt(component: &[u8], channel: &SecureChannel) -> Option<Zeroizing<Vec<u8>>> {
+    let (length, encrypted) = if component.len().is_multiple_of(channel.data_block_len()) {
+        (component.len(), component)
+    } else {
+        let (length, encrypted) = component.split_first()?;
+        (usize::from(*length), encrypted)
+    };
+    if encrypted.is_empty() || encrypted.len() != length.next_multiple_of(channel.data_block_len())
+    {
+        return None;
+    }
+    let mut value = channel.decrypt_data(encrypted).ok()?;
+    value.truncate(length);
+    Some(value)
+}
+
+/// First bytes of a block encrypted under the key: of zeros for triple DES (§B.5), of ones for AES
+/// (§B.6).
+fn check_value(key_type: KeyType, key: &[u8]) -> Option<[u8; 3]> {
+    let block = match key_type {
+        KeyType::Tdes => cipher::encrypt_block(BlockCipher::Tdes, key, &[0; 8]),
+        KeyType::Aes => cipher::encrypt_block(BlockCipher::aes(key.len())?, key, &[1; 16]),
+    };
+    block.ok()?.first_chunk::<3>().copied()
 }

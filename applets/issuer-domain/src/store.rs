@@ -1,18 +1,23 @@
-//! What stands in the domain's non-volatile memory.
+//! What else stands in the domain's non-volatile memory: configuration, production data, life cycle,
+//! tries.
 
 use alloc::vec::Vec;
 
 use cancuoc_card_runtime::{MemoryError, NonVolatileMemory, StatusWord, Write};
-use zeroize::Zeroizing;
+
+use crate::keys::KeySet;
 
 const CONFIGURATION: u32 = 1;
 const CPLC: u32 = 2;
 const LIFE_CYCLE: u32 = 3;
-const SEQUENCE_COUNTER: u32 = 4;
 const FAILED_TRIES: u32 = 5;
-const KEY_SET: u32 = 0x100;
+const ISSUER_NUMBER: u32 = 6;
+const CARD_NUMBER: u32 = 7;
+/// Stands for the options of SCP03 on a card that has none.
+const NO_SCP03: u8 = 0xFF;
 
-/// Failed authentications in a row after which the domain takes no more.
+/// Failed authentications in a row after which the domain takes no more, unless the card was made
+/// with another limit.
 pub const MAX_FAILED_TRIES: u8 = 10;
 
 /// Life cycle of the card (GlobalPlatform Card Specification 2.3.1 §5.1).
@@ -57,17 +62,31 @@ impl LifeCycle {
     }
 }
 
-/// The three static AES keys of a key set, all of one length.
-#[derive(Clone)]
-pub struct KeySet {
-    /// Key version number, 01 to 7F.
-    pub version: u8,
-    /// Key-ENC.
-    pub encryption: Zeroizing<Vec<u8>>,
-    /// Key-MAC.
-    pub authentication: Zeroizing<Vec<u8>>,
-    /// Key-DEK.
-    pub data: Zeroizing<Vec<u8>>,
+/// Which secure channels a card offers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Channels {
+    /// Options `i` of SCP02 for key sets of triple DES: 15 and 55, with 20 added for R-MAC. Nothing
+    /// when the card has no SCP02.
+    pub scp02: Option<u8>,
+    /// Options `i` of SCP03 for key sets of AES: 01 S16 mode, 10 pseudo-random challenge, 20 R-MAC,
+    /// 40 R-ENCRYPTION. Nothing when the card has no SCP03.
+    pub scp03: Option<u8>,
+}
+
+impl Channels {
+    /// Whether the options are such as the card can do.
+    #[must_use]
+    pub const fn are_supported(self) -> bool {
+        let scp02 = match self.scp02 {
+            Some(options) => matches!(options, 0x15 | 0x35 | 0x55 | 0x75),
+            None => true,
+        };
+        let scp03 = match self.scp03 {
+            Some(options) => options & !0x71 == 0 && options & 0x60 != 0x40,
+            None => true,
+        };
+        scp02 && scp03 && (self.scp02.is_some() || self.scp03.is_some())
+    }
 }
 
 /// What a card gets when it is made.
@@ -75,8 +94,10 @@ pub struct KeySet {
 pub struct Provisioning {
     /// First key set.
     pub keys: KeySet,
-    /// SCP03 options `i`: 10 pseudo-random challenge, 20 R-MAC, 40 R-ENCRYPTION.
-    pub options: u8,
+    /// Secure channels.
+    pub channels: Channels,
+    /// Failed authentications in a row after which the domain takes no more, 1 to 255.
+    pub max_failed_tries: u8,
     /// Card production life cycle data, 42 bytes.
     pub cplc: [u8; 42],
 }
@@ -89,14 +110,18 @@ pub fn provision(
     memory: &mut dyn NonVolatileMemory,
     provisioning: &Provisioning,
 ) -> Result<(), MemoryError> {
-    let keys = provisioning.keys.to_record();
+    let channels = provisioning.channels;
+    let configuration = [
+        channels.scp03.unwrap_or(NO_SCP03),
+        channels.scp02.unwrap_or(0),
+        provisioning.max_failed_tries,
+    ];
     memory.apply(&[
-        Write::Put { key: CONFIGURATION, value: &[provisioning.options] },
+        Write::Put { key: CONFIGURATION, value: &configuration },
         Write::Put { key: CPLC, value: &provisioning.cplc },
         Write::Put { key: LIFE_CYCLE, value: &[LifeCycle::OpReady.to_byte()] },
-        Write::Put { key: SEQUENCE_COUNTER, value: &[0, 0, 0] },
-        Write::Put { key: KEY_SET | u32::from(provisioning.keys.version), value: &keys },
-    ])
+    ])?;
+    provisioning.keys.write(memory, 0).map_err(|_| MemoryError::Failed)
 }
 
 /// Life cycle of the card.
@@ -118,12 +143,20 @@ pub fn set_life_cycle(
 }
 
 fn put(memory: &mut dyn NonVolatileMemory, key: u32, value: &[u8]) -> Result<(), StatusWord> {
-    memory.apply(&[Write::Put { key, value }]).map_err(|_| StatusWord::MEMORY_FAILURE)
+    memory.apply(&[Write::Put { key, value }]).map_err(StatusWord::from)
 }
 
-/// SCP03 options `i`.
-pub fn options(memory: &dyn NonVolatileMemory) -> u8 {
-    memory.read(CONFIGURATION).and_then(|r| r.first().copied()).unwrap_or(0)
+fn configuration(memory: &dyn NonVolatileMemory, index: usize) -> Option<u8> {
+    memory.read(CONFIGURATION).and_then(|record| record.get(index).copied())
+}
+
+/// Secure channels that the card offers.
+#[must_use]
+pub fn channels(memory: &dyn NonVolatileMemory) -> Channels {
+    Channels {
+        scp03: configuration(memory, 0).filter(|options| *options != NO_SCP03),
+        scp02: configuration(memory, 1).filter(|options| *options != 0),
+    }
 }
 
 /// Card production life cycle data.
@@ -131,65 +164,56 @@ pub fn cplc(memory: &dyn NonVolatileMemory) -> &[u8] {
     memory.read(CPLC).unwrap_or_default()
 }
 
-/// The next sequence counter; it is counted before it is used.
-pub fn next_sequence_counter(memory: &mut dyn NonVolatileMemory) -> Result<[u8; 3], StatusWord> {
-    let old = memory.read(SEQUENCE_COUNTER).and_then(|r| r.first_chunk::<3>().copied());
-    let [a, b, c] = old.unwrap_or_default();
-    let next = u32::from_be_bytes([0, a, b, c]) + 1;
-    let [overflow, a, b, c] = next.to_be_bytes();
-    if overflow != 0 {
-        return Err(StatusWord::CONDITIONS);
-    }
-    put(memory, SEQUENCE_COUNTER, &[a, b, c])?;
-    Ok([a, b, c])
+/// Issuer identification number: as stored, or else of the production data.
+pub fn issuer_number(memory: &dyn NonVolatileMemory) -> Vec<u8> {
+    let stored = memory.read(ISSUER_NUMBER);
+    Vec::from(stored.or_else(|| cplc(memory).get(18..22)).unwrap_or_default())
+}
+
+/// Card image number: as stored, or else of the production data.
+pub fn card_number(memory: &dyn NonVolatileMemory) -> Vec<u8> {
+    let stored = memory.read(CARD_NUMBER);
+    Vec::from(stored.or_else(|| cplc(memory).get(10..18)).unwrap_or_default())
+}
+
+/// Stores issuer identification number or card image number, whichever are given, in one step.
+pub fn set_numbers(
+    memory: &mut dyn NonVolatileMemory,
+    issuer: Option<&[u8]>,
+    card: Option<&[u8]>,
+) -> Result<(), StatusWord> {
+    let issuer = issuer.map(|value| Write::Put { key: ISSUER_NUMBER, value });
+    let card = card.map(|value| Write::Put { key: CARD_NUMBER, value });
+    let writes: Vec<Write<'_>> = issuer.into_iter().chain(card).collect();
+    memory.apply(&writes).map_err(StatusWord::from)
 }
 
 /// Failed authentications in a row.
-pub fn failed_tries(memory: &dyn NonVolatileMemory) -> u8 {
+fn failed_tries(memory: &dyn NonVolatileMemory) -> u8 {
     memory.read(FAILED_TRIES).and_then(|r| r.first().copied()).unwrap_or(0)
 }
 
-/// Sets the number of failed authentications.
-pub fn set_failed_tries(memory: &mut dyn NonVolatileMemory, tries: u8) -> Result<(), StatusWord> {
+/// Whether so many authentications failed in a row that the domain takes no more.
+pub fn is_blocked(memory: &dyn NonVolatileMemory) -> bool {
+    let most = configuration(memory, 2).unwrap_or(MAX_FAILED_TRIES);
+    failed_tries(memory) >= most
+}
+
+/// Counts a try as failed. Only when this was stored may the host's proof be looked at.
+pub fn count_try(memory: &mut dyn NonVolatileMemory) -> Result<(), StatusWord> {
+    let tries = failed_tries(memory).saturating_add(1);
     put(memory, FAILED_TRIES, &[tries])
 }
 
-impl KeySet {
-    fn to_record(&self) -> Zeroizing<Vec<u8>> {
-        Zeroizing::new([&self.encryption[..], &self.authentication, &self.data].concat())
+/// Gives all tries back after a success, and stores another record in the same step.
+pub fn reset_tries(
+    memory: &mut dyn NonVolatileMemory,
+    record: Option<(u32, [u8; 3])>,
+) -> Result<(), StatusWord> {
+    let tries = Write::Put { key: FAILED_TRIES, value: &[0] };
+    match &record {
+        Some((key, value)) => memory.apply(&[tries, Write::Put { key: *key, value }]),
+        None => memory.apply(&[tries]),
     }
-
-    /// The key set of a version; version 0 is the first there is.
-    pub fn read(memory: &dyn NonVolatileMemory, version: u8) -> Option<Self> {
-        let version = match version {
-            0 => *Self::versions(memory).first()?,
-            version => version,
-        };
-        let record = memory.read(KEY_SET | u32::from(version))?;
-        let length = record.len() / 3;
-        let part = |index: usize| {
-            record.get(index * length..(index + 1) * length).map(|k| Zeroizing::new(k.to_vec()))
-        };
-        Some(Self { version, encryption: part(0)?, authentication: part(1)?, data: part(2)? })
-    }
-
-    /// Versions of the key sets there are, ascending.
-    pub fn versions(memory: &dyn NonVolatileMemory) -> Vec<u8> {
-        let own = |key: &u32| key & !0xFF == KEY_SET;
-        memory.keys().into_iter().filter(own).map(|key| (key & 0xFF) as u8).collect()
-    }
-
-    /// Adds this key set, in the place of the one with version `replaced`; both or neither.
-    pub fn write(
-        &self,
-        memory: &mut dyn NonVolatileMemory,
-        replaced: u8,
-    ) -> Result<(), StatusWord> {
-        let record = self.to_record();
-        let new = Write::Put { key: KEY_SET | u32::from(self.version), value: &record };
-        let old = Write::Delete { key: KEY_SET | u32::from(replaced) };
-        let writes =
-            if replaced == 0 || replaced == self.version { &[new][..] } else { &[old, new][..] };
-        memory.apply(writes).map_err(|_| StatusWord::MEMORY_FAILURE)
-    }
+    .map_err(StatusWord::from)
 }

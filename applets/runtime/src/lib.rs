@@ -8,18 +8,23 @@
 
 extern crate alloc;
 
+pub mod binary;
 mod command;
 mod memory;
 mod operating_system;
+mod registry;
 mod response;
 pub mod tlv;
 
 use alloc::vec::Vec;
 
+use zeroize::Zeroizing;
+
 pub use command::Command;
 pub use memory::{MemoryError, NonVolatileMemory, Write};
 pub use operating_system::OperatingSystem;
 pub use rand_core::CryptoRng;
+pub use registry::{ApplicationState, Entry, Module, Registry};
 pub use response::{Response, StatusWord};
 
 /// What the card lends to an application for the time of one command.
@@ -34,6 +39,9 @@ pub struct Environment<'a> {
 pub trait Application: Send {
     /// Application identifier, 5 to 16 bytes.
     fn aid(&self) -> &[u8];
+
+    /// Identifier of the executable load file that it comes from, 5 to 16 bytes.
+    fn load_file(&self) -> &[u8];
 
     /// The card was powered on or reset: forget all sessions.
     fn power_on(&mut self, environment: &mut Environment<'_>);
@@ -65,6 +73,62 @@ pub trait Application: Send {
     /// Whether this application is the one selected after power on. The last installed
     /// application that says so wins.
     fn is_default_selected(&self, memory: &dyn NonVolatileMemory) -> bool;
+
+    /// Whether the issuer may delete the application with all that it holds.
+    fn is_erasable(&self, memory: &dyn NonVolatileMemory) -> bool;
+
+    /// Whether it is reached in the session of another application alone, which keeps the keys of
+    /// secure messaging: [`Self::process_in_session`]. Without one it cannot be selected.
+    fn is_guest(&self) -> bool {
+        false
+    }
+
+    /// A command to a guest, its protection taken off; SELECT by its name comes here too. The
+    /// response may have `room` bytes of data.
+    fn process_in_session(
+        &mut self,
+        _: &mut Environment<'_>,
+        _: &Command<'_>,
+        _room: usize,
+    ) -> Response {
+        StatusWord::NOT_FOUND.into()
+    }
+
+    /// The command for a guest that the last [`Self::process`] took out of this application's
+    /// session. Its response comes back with [`Self::hand_back`]; that of `process` does not count.
+    fn hand_on(&mut self) -> Option<HandedOn> {
+        None
+    }
+
+    /// Protects the response of a guest to what was handed on.
+    fn hand_back(&mut self, _: &mut Environment<'_>, response: Response) -> Response {
+        response
+    }
+}
+
+/// A command that one application hands on to another within its session.
+pub struct HandedOn {
+    /// Identifier of the other application, or the beginning of it.
+    pub aid: Vec<u8>,
+    /// Class, instruction, P1, P2, without protection.
+    pub header: [u8; 4],
+    /// Command data field.
+    pub data: Zeroizing<Vec<u8>>,
+    /// Bytes that may be answered at most; `None` when Le is absent.
+    pub ne: Option<usize>,
+    /// Whether Le was in the extended form.
+    pub extended: bool,
+    /// Bytes of data that the protected response has room for.
+    pub room: usize,
+}
+
+impl HandedOn {
+    /// The command.
+    #[must_use]
+    pub fn command(&self) -> Command<'_> {
+        let [cla, ins, p1, p2] = self.header;
+        Command { cla, ins, p1, p2, data: &self.data, ne: self.ne, extended: self.extended }
+    }
 }
 
 /// The card as its issuer security domain sees it.
@@ -72,13 +136,25 @@ pub trait ManagedCard {
     /// Lends the domain's own memory and randomness for a piece of work.
     fn with_environment(&mut self, work: &mut dyn FnMut(&mut Environment<'_>));
 
-    /// Identifiers of the other applications, in the order of their installation.
-    fn identifiers(&self) -> Vec<Vec<u8>>;
+    /// The applications of the ROM, installed or not; their places are those of the registry.
+    fn modules(&self) -> Vec<Module>;
+
+    /// The registry.
+    fn registry(&self) -> Registry;
+
+    /// Stores a changed registry, and in the same write erases all that one application holds.
+    ///
+    /// # Errors
+    /// 6581 or 6A84 when the memory cannot be written; then nothing was changed.
+    fn register(&mut self, registry: &Registry, erased: Option<usize>) -> Result<(), StatusWord>;
+
+    /// [`Application::is_erasable`] of the application in this place.
+    fn is_erasable(&mut self, index: usize) -> bool;
 
     /// Passes a data grouping to an application: [`Application::personalize`].
     ///
     /// # Errors
-    /// 6A88 when there is no such application, else the status word that it answers.
+    /// 6A88 when no such application is installed, else the status word that it answers.
     fn personalize(&mut self, aid: &[u8], identifier: u16, data: &[u8]) -> Result<(), StatusWord>;
 }
 
@@ -96,4 +172,8 @@ pub trait SecurityDomain: Send {
 
     /// A command while selected.
     fn process(&mut self, card: &mut dyn ManagedCard, command: &Command<'_>) -> Response;
+
+    /// Whether the life cycle of the card lets other applications be selected. `memory` is the
+    /// domain's own.
+    fn admits_applications(&self, memory: &dyn NonVolatileMemory) -> bool;
 }

@@ -6,8 +6,8 @@ use alloc::vec::Vec;
 use rand_core::CryptoRng;
 
 use crate::{
-    Application, Command, Environment, ManagedCard, MemoryError, NonVolatileMemory, Response,
-    SecurityDomain, StatusWord, Write,
+    Application, Command, Environment, HandedOn, ManagedCard, MemoryError, Module,
+    NonVolatileMemory, Registry, Response, SecurityDomain, StatusWord, Write,
 };
 
 /// Most bytes of a chained command.
@@ -50,6 +50,11 @@ struct Partition<'a> {
 }
 
 const PARTITION_BITS: u32 = 30;
+/// Most applications: of the four partitions one is the domain's, and the last belongs to no
+/// application.
+const MAX_APPLICATIONS: usize = 2;
+/// Record of the registry: the last of the domain's partition.
+const REGISTRY: u32 = (1 << PARTITION_BITS) - 1;
 
 impl Partition<'_> {
     const fn key(&self, key: u32) -> u32 {
@@ -96,13 +101,44 @@ impl ManagedCard for Manager<'_> {
         work(&mut Environment { memory: &mut partition, random: self.random });
     }
 
-    fn identifiers(&self) -> Vec<Vec<u8>> {
-        self.applications.iter().map(|a| Vec::from(a.aid())).collect()
+    fn modules(&self) -> Vec<Module> {
+        let modules = self.applications.iter().map(|application| Module {
+            aid: Vec::from(application.aid()),
+            load_file: Vec::from(application.load_file()),
+        });
+        modules.collect()
+    }
+
+    fn registry(&self) -> Registry {
+        Registry::read(self.memory.read(REGISTRY), self.applications.len())
+    }
+
+    fn register(&mut self, registry: &Registry, erased: Option<usize>) -> Result<(), StatusWord> {
+        let stored = registry.to_bytes();
+        let keys = match erased {
+            Some(index) => {
+                let partition = Partition { memory: self.memory, base: base(index) };
+                partition.keys().into_iter().map(|key| partition.key(key)).collect()
+            }
+            None => Vec::new(),
+        };
+        let mut writes = Vec::with_capacity(keys.len() + 1);
+        writes.push(Write::Put { key: REGISTRY, value: &stored });
+        writes.extend(keys.into_iter().map(|key| Write::Delete { key }));
+        self.memory.apply(&writes).map_err(StatusWord::from)
+    }
+
+    fn is_erasable(&mut self, index: usize) -> bool {
+        let partition = Partition { memory: self.memory, base: base(index) };
+        self.applications.get(index).is_some_and(|a| a.is_erasable(&partition))
     }
 
     fn personalize(&mut self, aid: &[u8], identifier: u16, data: &[u8]) -> Result<(), StatusWord> {
         let index = self.applications.iter().position(|a| a.aid() == aid);
         let index = index.ok_or(StatusWord::REFERENCE_NOT_FOUND)?;
+        if self.registry().entry(index).is_none_or(|entry| entry.instance.is_none()) {
+            return Err(StatusWord::REFERENCE_NOT_FOUND);
+        }
         let mut partition = Partition { memory: self.memory, base: base(index) };
         let mut environment = Environment { memory: &mut partition, random: self.random };
         match self.applications.get_mut(index) {
@@ -123,13 +159,14 @@ const fn more(rest: usize) -> StatusWord {
 }
 
 impl OperatingSystem {
-    /// A card with an issuer security domain and applications (at most two more partitions).
+    /// A card with an issuer security domain and the applications of its ROM, at most two. The first
+    /// is installed on new stock.
     #[must_use]
     pub fn new(
         domain: Box<dyn SecurityDomain>,
         mut applications: Vec<Box<dyn Application>>,
     ) -> Self {
-        applications.truncate(3);
+        applications.truncate(MAX_APPLICATIONS);
         Self { domain, applications, selected: Selected::Domain, chain: None, pending: None }
     }
 
@@ -156,12 +193,16 @@ impl OperatingSystem {
         self.pending = None;
         self.domain.reset();
         self.selected = Selected::Domain;
+        let mut default = None;
         for (index, application) in self.applications.iter_mut().enumerate() {
             let mut partition = Partition { memory, base: base(index) };
             application.power_on(&mut Environment { memory: &mut partition, random: &mut *random });
             if application.is_default_selected(&partition) {
-                self.selected = Selected::Application(index);
+                default = Some(index);
             }
+        }
+        if let Some(index) = default.filter(|index| self.is_selectable(memory, *index)) {
+            self.selected = Selected::Application(index);
         }
     }
 
@@ -235,7 +276,14 @@ impl OperatingSystem {
         command: &Command<'_>,
     ) -> Response {
         let selects = command.cla == 0 && command.ins == SELECT && command.p1 == 0x04;
-        let target = if selects { self.find(command.data) } else { None };
+        let target = if selects { self.find(memory, command.data) } else { None };
+        if let Some(Selected::Application(index)) = target
+            && self.applications.get(index).is_some_and(|application| application.is_guest())
+        {
+            // Reached in a session alone, and this command ends every session.
+            self.deselect();
+            return StatusWord::SECURITY_STATUS.into();
+        }
         if let Some(target) = target {
             if target != self.selected {
                 self.deselect();
@@ -243,6 +291,8 @@ impl OperatingSystem {
             self.selected = target;
         }
         match self.selected {
+            // Another name leaves the domain and its session as they are.
+            Selected::Domain if selects && target.is_none() => StatusWord::NOT_FOUND.into(),
             Selected::Domain => {
                 if target.is_some() {
                     let mut partition = Partition { memory, base: 0 };
@@ -253,27 +303,75 @@ impl OperatingSystem {
                 self.domain.process(&mut Manager { memory, random, applications }, command)
             }
             Selected::Application(index) => {
-                let mut partition = Partition { memory, base: base(index) };
-                let mut environment = Environment { memory: &mut partition, random };
-                match self.applications.get_mut(index) {
-                    Some(application) if target.is_some() => {
-                        application.select(&mut environment, command)
-                    }
-                    Some(application) => application.process(&mut environment, command),
-                    None => StatusWord::NOT_FOUND.into(),
-                }
+                self.run_application(memory, random, index, command, target.is_some())
             }
         }
     }
 
+    /// A command for the selected application, which may turn out to be one for its guest.
+    fn run_application(
+        &mut self,
+        memory: &mut dyn NonVolatileMemory,
+        random: &mut dyn CryptoRng,
+        index: usize,
+        command: &Command<'_>,
+        selects: bool,
+    ) -> Response {
+        let Some(application) = self.applications.get_mut(index) else {
+            return StatusWord::NOT_FOUND.into();
+        };
+        let mut partition = Partition { memory: &mut *memory, base: base(index) };
+        let mut environment = Environment { memory: &mut partition, random: &mut *random };
+        let response = if selects {
+            application.select(&mut environment, command)
+        } else {
+            application.process(&mut environment, command)
+        };
+        let Some(handed_on) = application.hand_on() else { return response };
+        let response = self.run_guest(memory, random, index, &handed_on);
+        let mut partition = Partition { memory, base: base(index) };
+        let mut environment = Environment { memory: &mut partition, random };
+        match self.applications.get_mut(index) {
+            Some(application) => application.hand_back(&mut environment, response),
+            None => response,
+        }
+    }
+
+    fn run_guest(
+        &mut self,
+        memory: &mut dyn NonVolatileMemory,
+        random: &mut dyn CryptoRng,
+        host: usize,
+        handed_on: &HandedOn,
+    ) -> Response {
+        let Some(Selected::Application(index)) = self.find(memory, &handed_on.aid) else {
+            return StatusWord::NOT_FOUND.into();
+        };
+        let mut partition = Partition { memory, base: base(index) };
+        let mut environment = Environment { memory: &mut partition, random };
+        match self.applications.get_mut(index) {
+            Some(guest) if index != host && guest.is_guest() => {
+                guest.process_in_session(&mut environment, &handed_on.command(), handed_on.room)
+            }
+            _ => StatusWord::NOT_FOUND.into(),
+        }
+    }
+
     /// Which application a SELECT names: whole identifier or its beginning.
-    fn find(&self, aid: &[u8]) -> Option<Selected> {
+    fn find(&self, memory: &mut dyn NonVolatileMemory, aid: &[u8]) -> Option<Selected> {
         let names = |own: &[u8]| aid.len() >= 5 && own.starts_with(aid);
         if names(self.domain.aid()) || aid.is_empty() {
             return Some(Selected::Domain);
         }
         let index = self.applications.iter().position(|a| names(a.aid()))?;
-        Some(Selected::Application(index))
+        self.is_selectable(memory, index).then_some(Selected::Application(index))
+    }
+
+    /// Whether registry and life cycle of the card let an application be selected.
+    fn is_selectable(&self, memory: &mut dyn NonVolatileMemory, index: usize) -> bool {
+        let registry = Registry::read(memory.read(REGISTRY), self.applications.len());
+        registry.is_selectable(index)
+            && self.domain.admits_applications(&Partition { memory, base: 0 })
     }
 
     fn deselect(&mut self) {

@@ -2,6 +2,8 @@
 
 use alloc::vec::Vec;
 
+use crate::MemoryError;
+
 /// Status word SW1 SW2 (ISO/IEC 7816-4 §5.6).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StatusWord(pub u16);
@@ -69,6 +71,15 @@ impl Response {
         let mut bytes = self.data;
         bytes.extend(self.status.0.to_be_bytes());
         bytes
+    }
+}
+
+impl From<MemoryError> for StatusWord {
+    fn from(error: MemoryError) -> Self {
+        match error {
+            MemoryError::Full => Self::NO_MEMORY,
+            MemoryError::OutOfRange | MemoryError::Failed => Self::MEMORY_FAILURE,
+        }
     }
 }
 

@@ -23,7 +23,7 @@ use crate::issue::{
     CardImage, DocumentSigner, LoadError, Loader, Record, Severity, Terms, prepare, review_with,
 };
 use crate::pki::{DocumentSignerFiles, IssuerDirectory, from_pem};
-use crate::softcard::{BlankOptions, KeySet, SoftCard};
+use crate::softcard::{BlankOptions, KeySet, KeyType, MAX_FAILED_TRIES, SoftCard};
 
 /// Records of specimens by a field that only their profiles have.
 const RECORDS: [(&str, &[u8]); 2] = [
@@ -46,6 +46,7 @@ const MAX_FILE: u64 = 1 << 20;
 #[command(after_help = "Examples:\n  \
     cancuoc card new blank.card --keys test\n  \
     cancuoc card new blank.card --keys file:keys.txt --key-version 1 --scp03 60\n  \
+    cancuoc card new blank.card --keys test --scp 02       triple DES keys and SCP02, i=55\n  \
     cancuoc card new test.card --profile eac-full          with an issuer beside it, test.issuer/\n  \
     cancuoc card new test.card --profile own.toml --record holder.json --issuer pki/ --password env:PW\n  \
     cancuoc card new test.card --profile domain-17 --json  what opens it, for scripts")]
@@ -59,11 +60,22 @@ pub(super) struct Arguments {
     /// Version of the keys, 1 to 127.
     #[arg(long, value_name = "N", default_value_t = 0x30, value_parser = clap::value_parser!(u8).range(1..=127))]
     key_version: u8,
-    /// Options of SCP03 in hexadecimal: 70, 60, 30, 20, 10 or 00.
-    #[arg(long, value_name = "I", default_value = "70", value_parser = ["70", "60", "30", "20", "10", "00"])]
+    /// Secure channels: 03 with AES keys, 02 with triple DES keys, or both, with triple DES keys to begin with.
+    #[arg(long, value_name = "SCP", default_value = "03", value_parser = ["03", "02", "both"])]
+    scp: String,
+    /// Options of SCP03 in hexadecimal: 10 pseudo-random challenge, 20 R-MAC, 40 R-ENCRYPTION, 01 S16 mode.
+    #[arg(long, value_name = "I", default_value = "70", value_parser = [
+        "70", "60", "30", "20", "10", "00", "71", "61", "31", "21", "11", "01",
+    ])]
     scp03: String,
+    /// Options of SCP02 in hexadecimal: 40 pseudo-random challenge, 20 R-MAC.
+    #[arg(long, value_name = "I", default_value = "55", value_parser = ["15", "35", "55", "75"])]
+    scp02: String,
+    /// Wrong keys in a row after which the issuer domain takes no more.
+    #[arg(long, value_name = "N", default_value_t = MAX_FAILED_TRIES, value_parser = clap::value_parser!(u8).range(1..))]
+    tries: u8,
     /// Personalise the card: a built-in profile (see card profiles) or a profile file.
-    #[arg(long, value_name = "NAME|FILE", conflicts_with_all = ["keys", "key_version", "scp03"])]
+    #[arg(long, value_name = "NAME|FILE", conflicts_with_all = ["keys", "key_version", "scp", "scp03", "scp02", "tries"])]
     profile: Option<String>,
     /// The record of the holder instead of the specimen; its own profile does not count.
     #[arg(long, value_name = "REC", requires = "profile")]
@@ -91,16 +103,23 @@ fn bad(error: &dyn ErrorCode) -> Failure {
 }
 
 fn blank(context: &Context, arguments: &Arguments) -> Result<ExitStatus, Failure> {
+    let (has_scp02, has_scp03) = (arguments.scp != "03", arguments.scp != "02");
+    let key_type = if has_scp02 { KeyType::Tdes } else { KeyType::Aes };
     let mut options = BlankOptions::test(serial());
     let given = arguments.keys.as_deref().unwrap_or("test");
     if given != "test" {
         let text = secret::read(context, "--keys", given)?;
-        options.keys = keys(&text, arguments.key_version)
+        options.keys = keys(&text, arguments.key_version, key_type)
             .ok_or_else(|| Failure::new(ExitStatus::BadInput, "card_keys_malformed", "--keys"))?;
     } else {
         options.keys.version = arguments.key_version;
+        options.keys.key_type = key_type;
     }
+    options.scp03 = has_scp03;
     options.scp03_options = u8::from_str_radix(&arguments.scp03, 16).unwrap_or(0x70);
+    options.scp02_options =
+        has_scp02.then(|| u8::from_str_radix(&arguments.scp02, 16).unwrap_or(0x55));
+    options.max_failed_tries = arguments.tries;
     SoftCard::create(&arguments.path, &options).map_err(card_failure)?;
     let path = arguments.path.display().to_string();
     if context.json {
@@ -109,7 +128,8 @@ fn blank(context: &Context, arguments: &Arguments) -> Result<ExitStatus, Failure
             "card": path,
             "serial": hex::encode_upper(options.serial),
             "key_version": options.keys.version,
-            "scp03": arguments.scp03,
+            "scp03": has_scp03.then_some(&arguments.scp03),
+            "scp02": has_scp02.then_some(&arguments.scp02),
         }))?;
     } else {
         let serial = hex::encode_upper(options.serial);
@@ -118,8 +138,8 @@ fn blank(context: &Context, arguments: &Arguments) -> Result<ExitStatus, Failure
     Ok(ExitStatus::Done)
 }
 
-/// One AES key for all three, or three joined by colons; in hexadecimal.
-fn keys(text: &str, version: u8) -> Option<KeySet> {
+/// One key for all three, or three joined by colons; in hexadecimal.
+fn keys(text: &str, version: u8, key_type: KeyType) -> Option<KeySet> {
     let parts: Vec<Zeroizing<Vec<u8>>> = text
         .trim()
         .split(':')
@@ -131,9 +151,8 @@ fn keys(text: &str, version: u8) -> Option<KeySet> {
         _ => return None,
     };
     let length = encryption.len();
-    let right =
-        matches!(length, 16 | 24 | 32) && authentication.len() == length && data.len() == length;
-    right.then_some(KeySet { version, encryption, authentication, data })
+    let right = key_type.takes(length) && authentication.len() == length && data.len() == length;
+    right.then_some(KeySet { version, key_type, encryption, authentication, data })
 }
 
 /// What came of making a personalised card.

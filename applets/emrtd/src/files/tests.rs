@@ -28,7 +28,7 @@ fn odd(session: &mut Session, file: u16, data: &[u8], ne: usize) -> Response {
     let [p1, p2] = file.to_be_bytes();
     let extended = ne > 256;
     let command = Command { cla: 0, ins: 0xB1, p1, p2, data, ne: Some(ne), extended };
-    read_binary_odd(session, &memory(), &command, ROOM)
+    read_binary(session, &memory(), &command, ROOM)
 }
 
 /// Status word and bytes of data.

@@ -54,6 +54,12 @@ impl Application for Echo {
     fn aid(&self) -> &[u8] {
         b"ECHO1"
     }
+    fn load_file(&self) -> &[u8] {
+        b"ECHO-FILE"
+    }
+    fn is_erasable(&self, _: &dyn NonVolatileMemory) -> bool {
+        true
+    }
     fn power_on(&mut self, _: &mut Environment<'_>) {}
     fn select(&mut self, _: &mut Environment<'_>, _: &Command<'_>) -> Response {
         Response::ok(Vec::new())
@@ -80,6 +86,9 @@ impl SecurityDomain for Echo {
     }
     fn process(&mut self, _: &mut dyn ManagedCard, _: &Command<'_>) -> Response {
         StatusWord::INS_NOT_SUPPORTED.into()
+    }
+    fn admits_applications(&self, _: &dyn NonVolatileMemory) -> bool {
+        true
     }
 }
 
