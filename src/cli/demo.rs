@@ -12,10 +12,11 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use super::finding::RecordFolder;
-use super::issuing::{self, NotReadBack};
+use super::issuing;
 use super::verify::{Outcome, verify_card};
 use super::{Context, ExitStatus, Failure, output};
 use crate::document::AccessKeys;
+use crate::globalplatform::NotReadBack;
 use crate::globalplatform::personalize::Inspection;
 use crate::globalplatform::read_back::TerminalInspection;
 use crate::issue::forge::{ForgedIssuer, Forgery};

@@ -6,9 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::{ExitStatus, Failure};
 use crate::error::ErrorCode;
 use crate::globalplatform::KeySet;
-use crate::globalplatform::personalize::{
-    Inspection, ReadBack, ReadBackError, Report, Settings, personalize,
-};
+use crate::globalplatform::personalize::{Inspection, Report, Settings, personalize};
 use crate::issue::CardImage;
 use crate::lds::ParameterForm;
 use crate::pki::{
@@ -16,7 +14,6 @@ use crate::pki::{
     issue, issue_crl,
 };
 use crate::softcard::SoftCard;
-use crate::transport::CardTransport;
 
 /// What issuer to make.
 pub(super) struct IssuerRequest<'a> {
@@ -124,25 +121,4 @@ pub(super) fn write_card(
     let settings = Settings::new(&keys);
     personalize(card, image, &settings, random, inspection, &mut |_| {})
         .map_err(|e| Failure::from_error(ExitStatus::Refused, &e))
-}
-
-/// No read-back: a forged card would not pass it, which is the point.
-pub(super) struct NotReadBack;
-
-impl Inspection for NotReadBack {
-    fn is_same_document(
-        &mut self,
-        _: &mut dyn CardTransport,
-        _: &CardImage,
-    ) -> Result<bool, ReadBackError> {
-        Ok(false)
-    }
-
-    fn read_back(
-        &mut self,
-        _: &mut dyn CardTransport,
-        _: &CardImage,
-    ) -> Result<ReadBack, ReadBackError> {
-        Ok(ReadBack::default())
-    }
 }

@@ -23,6 +23,7 @@ pub mod level;
 pub mod life_cycle;
 pub mod limits;
 pub mod link;
+mod not_read_back;
 pub mod perso;
 pub mod personalize;
 pub mod read_back;
@@ -35,6 +36,7 @@ pub use channel::{ChannelProtocol, SecureChannel};
 pub use error::GlobalPlatformError;
 pub use keys::{KeySet, StaticKey};
 pub use level::SecurityLevel;
+pub use not_read_back::NotReadBack;
 
 /// The issuer security domain of the card (GPC appendix H.1: RID of GlobalPlatform, then 51000000).
 pub const ISSUER_SECURITY_DOMAIN: [u8; 8] = [0xA0, 0x00, 0x00, 0x01, 0x51, 0x00, 0x00, 0x00];

@@ -3,10 +3,8 @@
 
 use cancuoc::apdu::tlv::{Tag, encode};
 use cancuoc::document::{AccessKeys, Can, MrzKey};
-use cancuoc::globalplatform::KeySet;
-use cancuoc::globalplatform::personalize::{
-    Inspection, ReadBack, ReadBackError, Settings, personalize,
-};
+use cancuoc::globalplatform::personalize::{Settings, personalize};
+use cancuoc::globalplatform::{KeySet, NotReadBack};
 use cancuoc::issue::{
     AccessRule, ActiveAuthenticationKey, CardImage, ChipAuthenticationKey, ChipKeyUse, ImageFile,
     Location, PaceConfiguration,
@@ -17,7 +15,6 @@ use cancuoc::lds::{
     encode_dg1, encode_dg14, encode_dg15,
 };
 use cancuoc::softcard::{BlankOptions, SoftCard};
-use cancuoc::transport::CardTransport;
 use cancuoc_primitives::cipher::BlockCipher;
 use cancuoc_primitives::curve::{Curve, SecretScalar};
 use cancuoc_primitives::hash::HashAlgorithm;
@@ -178,26 +175,6 @@ pub fn image(wanted: &Wanted) -> CardImage {
     }
 }
 
-/// Takes everything for granted: these tests do the reading themselves.
-struct NoInspection;
-
-impl Inspection for NoInspection {
-    fn is_same_document(
-        &mut self,
-        _: &mut dyn CardTransport,
-        _: &CardImage,
-    ) -> Result<bool, ReadBackError> {
-        Ok(false)
-    }
-    fn read_back(
-        &mut self,
-        _: &mut dyn CardTransport,
-        _: &CardImage,
-    ) -> Result<ReadBack, ReadBackError> {
-        Ok(ReadBack::default())
-    }
-}
-
 /// A software card with the image on it, powered on.
 pub fn personalised(image: &CardImage) -> SoftCard {
     let card = SoftCard::in_memory(&BlankOptions::test([0, 0, 0, 9])).unwrap();
@@ -214,8 +191,7 @@ pub fn personalise(mut card: SoftCard, image: &CardImage) -> SoftCard {
     let keys = KeySet::test_keys().unwrap();
     let settings = Settings::new(&keys);
     let mut silent = |_| {};
-    personalize(&mut card, image, &settings, &mut random(), &mut NoInspection, &mut silent)
-        .unwrap();
+    personalize(&mut card, image, &settings, &mut random(), &mut NotReadBack, &mut silent).unwrap();
     card.power_on();
     card
 }

@@ -11,11 +11,9 @@ use std::path::{Path, PathBuf};
 
 use cancuoc::cli::finding::RecordFolder;
 use cancuoc::document::profile::CardProfile;
-use cancuoc::globalplatform::KeySet;
-use cancuoc::globalplatform::personalize::{
-    Inspection, ReadBack, ReadBackError, Settings, personalize,
-};
+use cancuoc::globalplatform::personalize::{Inspection, Settings, personalize};
 use cancuoc::globalplatform::read_back::TerminalInspection;
+use cancuoc::globalplatform::{KeySet, NotReadBack};
 use cancuoc::issue::{CardImage, DocumentSigner, Location, Terms, prepare, review_with};
 use cancuoc::lds::ParameterForm;
 use cancuoc::pki::{
@@ -23,7 +21,6 @@ use cancuoc::pki::{
     Validity, country_name, issue, issue_crl,
 };
 use cancuoc::softcard::{BlankOptions, SoftCard};
-use cancuoc::transport::CardTransport;
 use cancuoc_primitives::curve::Curve;
 use jiff::Timestamp;
 use jiff::civil::date;
@@ -261,35 +258,15 @@ fn write_on(mut card: SoftCard, image: &CardImage, inspection: &mut dyn Inspecti
     card
 }
 
-/// Takes what was written for granted.
-struct Blind;
-
-impl Inspection for Blind {
-    fn is_same_document(
-        &mut self,
-        _: &mut dyn CardTransport,
-        _: &CardImage,
-    ) -> Result<bool, ReadBackError> {
-        Ok(false)
-    }
-    fn read_back(
-        &mut self,
-        _: &mut dyn CardTransport,
-        _: &CardImage,
-    ) -> Result<ReadBack, ReadBackError> {
-        Ok(ReadBack::default())
-    }
-}
-
 /// Writes an image onto a new card and believes that it is there: for forgeries that reading back
 /// would find.
 pub fn card_without_inspection(image: &CardImage) -> SoftCard {
-    write(image, &mut Blind)
+    write(image, &mut NotReadBack)
 }
 
 /// The same in a new file.
 pub fn card_in_file_without_inspection(image: &CardImage, path: &Path) {
-    write_in_file(image, path, &mut Blind);
+    write_in_file(image, path, &mut NotReadBack);
 }
 
 /// The content of a file of the LDS1 application.

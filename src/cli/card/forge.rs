@@ -7,8 +7,8 @@ use serde_json::json;
 
 use super::{card_failure, deck, serial};
 use crate::cli::finding::{self, RecordFolder};
-use crate::cli::issuing::{self, NotReadBack};
-use crate::cli::{Context, ExitStatus, Failure, output, secret};
+use crate::cli::{Context, ExitStatus, Failure, issuing, output, secret};
+use crate::globalplatform::NotReadBack;
 use crate::issue::forge::{ForgedIssuer, Forgery};
 use crate::issue::prepare::{DocumentSigner, prepare};
 use crate::issue::review;
