@@ -106,3 +106,26 @@ fn an_empty_reader_gives_exit_4() {
     let output = run(&["verify", "--can", "000018", "--trust", ".", "--json"]);
     assert_eq!(output.status.code(), Some(4));
 }
+
+#[test]
+fn a_card_on_a_modelled_link_takes_its_time_over_pcscd_and_says_the_same() {
+    let Some(_stack) = PcscStack::take() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let files = folder.path().join("demo");
+    demo(&files);
+    let (card, trust) = (files.join("genuine.card"), files.join("trust"));
+    let verify = ["verify", "--can", "000018", "--trust", trust.to_str().unwrap(), "--json"];
+    let in_process = format!("card:{}", card.display());
+    let modelled = json(&run(&[&["--reader", &in_process, "--link", "424"], &verify[..]].concat()));
+
+    let _card = Emulation::start_with(&card, &["--link", "424"]);
+    let over_pcsc = json(&run(&verify));
+    assert_eq!(over_pcsc["verdict"], "genuine");
+    for counted in ["count", "sent_bytes", "received_bytes"] {
+        assert_eq!(over_pcsc["apdus"][counted], modelled["apdus"][counted], "{counted}");
+    }
+    // It cannot be faster than the link; before the first command the card was activated already.
+    let air = modelled["apdus"]["air_ms"].as_f64().unwrap();
+    let took = over_pcsc["timing_ms"]["total"].as_f64().unwrap();
+    assert!(air > 0.0 && took >= 0.9 * air, "{took} ms, on the air {air} ms");
+}

@@ -1,6 +1,7 @@
 //! `emulate`: plugs a software card into the PC/SC system, or those of a deck one after another.
 
 mod deck;
+mod steps;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -18,7 +19,8 @@ use crate::softcard::vpcd::{self, Event};
     cancuoc emulate test.card --vpcd 127.0.0.1:35964   second one\n  \
     cancuoc emulate test.card --link 424               as slow as a contactless link of 424 kbit/s\n  \
     cancuoc emulate --deck deck/                       every card, the next when the reader lets go of one\n  \
-    cancuoc emulate --deck deck/ --only N15 --events events.jsonl")]
+    cancuoc emulate --deck deck/ --only N15 --events events.jsonl\n  \
+    cancuoc emulate --deck deck/ --step                a program says when: lines in and out on standard input")]
 pub(super) struct Arguments {
     /// The software card's file.
     #[arg(value_name = "CARD", required_unless_present = "deck")]
@@ -35,6 +37,10 @@ pub(super) struct Arguments {
     /// Wait so long between two cards of the deck, for the reader to notice.
     #[arg(long, value_name = "SECONDS", requires = "deck", default_value_t = 2)]
     pause: u16,
+    /// Put the next card of the deck in at a line "in" on standard input, take it out at a line "out", and never
+    /// otherwise.
+    #[arg(long, requires = "deck", conflicts_with_all = ["seconds", "pause"])]
+    step: bool,
     /// Write to FILE when a card of the deck goes in and out, one JSON object a line.
     #[arg(long, value_name = "FILE", requires = "deck")]
     events: Option<PathBuf>,

@@ -23,7 +23,9 @@ const RESET: u8 = 2;
 const GET_ATR: u8 = 4;
 
 /// How often a blocked read looks whether it shall stop.
-const PATIENCE: Duration = Duration::from_millis(200);
+const PATIENCE: Duration = Duration::from_millis(50);
+/// How often a reader that went away is looked for.
+const RECONNECT: Duration = Duration::from_millis(200);
 
 /// How long a card that never answers holds the reader: the daemon can do nothing else meanwhile.
 const SILENCE: Duration = Duration::from_secs(120);
@@ -37,7 +39,8 @@ pub enum Event {
     Disconnected,
 }
 
-/// Connects and stays a card until `stop` is set; waits for the reader when it goes away.
+/// Connects and stays a card until `stop` is set; waits for the reader when it goes away. The command
+/// that the card is at when it is set is carried out and answered, and none after it.
 ///
 /// # Errors
 /// When the reader cannot be reached the first time.
@@ -51,7 +54,7 @@ pub fn serve(
     let stopped = || stop.load(Ordering::Relaxed);
     while !stopped() {
         event(Event::Connected);
-        if let Err(error) = answer(card, &stream, &stopped, &Watch::default()) {
+        if let Err(error) = answer(card, &stream, &Ends::asked(&stopped), &Watch::default()) {
             tracing::debug!("vpcd link: {error}");
         }
         if stopped() {
@@ -71,7 +74,7 @@ fn reconnect(address: &str, stop: &AtomicBool) -> Option<TcpStream> {
         if let Ok(stream) = TcpStream::connect(address) {
             return Some(stream);
         }
-        std::thread::sleep(PATIENCE);
+        std::thread::sleep(RECONNECT);
     }
     None
 }
@@ -85,7 +88,8 @@ pub fn serve_connection(
     stream: &TcpStream,
     stop: &AtomicBool,
 ) -> io::Result<()> {
-    answer(card, stream, &|| stop.load(Ordering::Relaxed), &Watch::default())
+    let stopped = || stop.load(Ordering::Relaxed);
+    answer(card, stream, &Ends::asked(&stopped), &Watch::default())
 }
 
 /// Why a card went out of the reader.
@@ -110,34 +114,52 @@ pub struct Visit {
     pub out: Out,
 }
 
-/// Puts a card into the reader until somebody has talked with it and let go of it, `taken` says so,
-/// or the time is up.
+/// Puts a card into the reader until `taken` says so, and with a time also until somebody has talked
+/// with it and let go of it or the time is up.
 ///
 /// # Errors
 /// When the reader cannot be reached.
 pub fn visit(
     card: &mut SoftCard,
     address: &str,
-    most: Duration,
+    most: Option<Duration>,
     taken: &dyn Fn() -> bool,
 ) -> io::Result<Visit> {
     let stream = TcpStream::connect(address)?;
     let watch = Watch::default();
-    let end = Instant::now() + most;
-    let over = || taken() || Instant::now() >= end || watch.is_finished();
-    if let Err(error) = answer(card, &stream, &over, &watch) {
+    let start = Instant::now();
+    let time_up = || most.is_some_and(|most| start.elapsed() >= most);
+    let finished = || most.is_some() && watch.is_finished();
+    let ends = Ends { asked: &|| taken() || time_up(), idle: &finished };
+    if let Err(error) = answer(card, &stream, &ends, &watch) {
         tracing::debug!("vpcd link: {error}");
     }
     let out = if taken() {
         Out::Taken
-    } else if watch.is_finished() {
+    } else if finished() {
         Out::Finished
-    } else if Instant::now() >= end {
+    } else if time_up() {
         Out::TimeUp
     } else {
         Out::Gone
     };
     Ok(Visit { commands: watch.commands.get(), out })
+}
+
+/// Waits until the daemon has looked at the reader and found it empty, or `stop` says so.
+///
+/// A daemon that asks for a card's answer to reset at each look takes a card that comes before the next
+/// look for the one that left: so this one leaves at the first question.
+///
+/// # Errors
+/// When the reader cannot be reached.
+pub fn leave_empty(address: &str, stop: &dyn Fn() -> bool) -> io::Result<()> {
+    let stream = TcpStream::connect(address)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    if let Err(error) = receive(&stream, &Ends::asked(stop)) {
+        tracing::debug!("vpcd link: {error}");
+    }
+    Ok(())
 }
 
 /// What a reader does with a card.
@@ -169,15 +191,34 @@ impl Watch {
     }
 }
 
+/// What ends a link from the card's side.
+struct Ends<'a> {
+    /// Looked at before each message: a reader that never stops talking holds nobody up.
+    asked: &'a dyn Fn() -> bool,
+    /// Looked at while no message comes: one that has come is answered first.
+    idle: &'a dyn Fn() -> bool,
+}
+
+impl<'a> Ends<'a> {
+    const fn asked(asked: &'a dyn Fn() -> bool) -> Self {
+        Self { asked, idle: &|| false }
+    }
+
+    fn while_waiting(&self) -> bool {
+        (self.asked)() || (self.idle)()
+    }
+}
+
 fn answer(
     card: &mut SoftCard,
     mut stream: &TcpStream,
-    stop: &dyn Fn() -> bool,
+    ends: &Ends<'_>,
     watch: &Watch,
 ) -> io::Result<()> {
     stream.set_nodelay(true)?;
     stream.set_read_timeout(Some(PATIENCE))?;
-    while let Some(message) = receive(stream, stop)? {
+    while !(ends.asked)() {
+        let Some(message) = receive(stream, ends)? else { break };
         let answer = match message[..] {
             [POWER_OFF] => {
                 watch.power_changed();
@@ -195,7 +236,7 @@ fn answer(
                 match card.react(apdu) {
                     Reaction::Answer(answer) => Some(answer),
                     Reaction::Gone => return Ok(()),
-                    Reaction::Silence => return stay_silent(stream, stop),
+                    Reaction::Silence => return stay_silent(stream, ends),
                 }
             }
         };
@@ -206,11 +247,11 @@ fn answer(
     Ok(())
 }
 
-/// Answers nothing until the peer closes, `stop` is set, or nobody can be waiting any more.
-fn stay_silent(mut stream: &TcpStream, stop: &dyn Fn() -> bool) -> io::Result<()> {
+/// Answers nothing until the peer closes, the link ends, or nobody can be waiting any more.
+fn stay_silent(mut stream: &TcpStream, ends: &Ends<'_>) -> io::Result<()> {
     let end = Instant::now() + SILENCE;
     let mut ignored = [0; 256];
-    while Instant::now() < end && !stop() {
+    while Instant::now() < end && !ends.while_waiting() {
         match stream.read(&mut ignored) {
             Ok(0) => break,
             Err(e) if !matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
@@ -231,22 +272,18 @@ fn frame(message: &[u8]) -> Vec<u8> {
     out
 }
 
-/// The next message, or `None` when the peer closed or `stop` is set.
-fn receive(stream: &TcpStream, stop: &dyn Fn() -> bool) -> io::Result<Option<Vec<u8>>> {
+/// The next message, or `None` when the peer closed or the link ends.
+fn receive(stream: &TcpStream, ends: &Ends<'_>) -> io::Result<Option<Vec<u8>>> {
     let mut length = [0; 2];
-    if !read_whole(stream, &mut length, stop)? {
+    if !read_whole(stream, &mut length, ends)? {
         return Ok(None);
     }
     let mut message = vec![0; usize::from(u16::from_be_bytes(length))];
-    Ok(read_whole(stream, &mut message, stop)?.then_some(message))
+    Ok(read_whole(stream, &mut message, ends)?.then_some(message))
 }
 
-/// Fills the buffer; `false` when the peer closed or `stop` is set.
-fn read_whole(
-    mut stream: &TcpStream,
-    buffer: &mut [u8],
-    stop: &dyn Fn() -> bool,
-) -> io::Result<bool> {
+/// Fills the buffer; `false` when the peer closed or the link ends.
+fn read_whole(mut stream: &TcpStream, buffer: &mut [u8], ends: &Ends<'_>) -> io::Result<bool> {
     let mut filled = 0;
     while let Some(rest) = buffer.get_mut(filled..).filter(|rest| !rest.is_empty()) {
         // The reader sends length and body in two segments and waits for our acknowledgement in
@@ -256,7 +293,7 @@ fn read_whole(
             Ok(0) => return Ok(false),
             Ok(count) => filled += count,
             Err(e) if matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
-                if stop() {
+                if ends.while_waiting() {
                     return Ok(false);
                 }
             }
@@ -271,6 +308,7 @@ fn read_whole(
 mod tests {
     use super::*;
     use crate::softcard::BlankOptions;
+    use std::io::BufReader;
     use std::net::TcpListener;
     use std::sync::Arc;
 
@@ -331,7 +369,7 @@ mod tests {
     }
 
     /// A card that visits a reader, which does what `reader` does and then waits for it to leave.
-    fn visited(most: Duration, reader: impl FnOnce(&mut Reader)) -> Visit {
+    fn visited(most: Option<Duration>, reader: impl FnOnce(&mut Reader)) -> Visit {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap().to_string();
         let thread = std::thread::spawn(move || {
@@ -340,11 +378,44 @@ mod tests {
         });
         let mut stream = Reader(listener.accept().unwrap().0);
         reader(&mut stream);
-        assert_eq!(stream.0.read(&mut [0; 2]).unwrap(), 0, "the card goes out by itself");
+        // An error where the card closed before it read all.
+        assert_eq!(stream.0.read(&mut [0; 2]).unwrap_or(0), 0, "the card goes out by itself");
         thread.join().unwrap()
     }
 
-    const LONG: Duration = Duration::from_secs(600);
+    #[test]
+    fn stops_between_two_commands_of_a_reader_that_never_pauses() {
+        let (listener, stop, thread) = start();
+        let mut reader = Reader(listener.accept().unwrap().0);
+        let challenge = [0x00, 0x84, 0x00, 0x00, 0x08];
+        reader.send(&challenge);
+        reader.receive();
+        let mut commands = reader.0.try_clone().unwrap();
+        // The next is always there already, until the card has closed the link.
+        let sender = std::thread::spawn(move || {
+            let message = frame(&challenge);
+            while commands.write_all(&message).is_ok() {}
+        });
+        stop.store(true, Ordering::Relaxed);
+        let answers = BufReader::new(&mut reader.0).bytes().take_while(Result::is_ok).count();
+        thread.join().unwrap().unwrap();
+        sender.join().unwrap();
+        // None is cut off: each is a status word, the application with random numbers not selected.
+        assert_eq!(answers % 4, 0);
+    }
+
+    const LONG: Option<Duration> = Some(Duration::from_secs(600));
+
+    #[test]
+    fn an_empty_reader_is_shown_by_no_answer_to_the_first_question() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        let thread = std::thread::spawn(move || leave_empty(&address, &|| false));
+        let mut reader = Reader(listener.accept().unwrap().0);
+        reader.send(&[GET_ATR]);
+        assert_eq!(reader.0.read(&mut [0; 2]).unwrap(), 0);
+        thread.join().unwrap().unwrap();
+    }
 
     #[test]
     fn a_card_goes_out_when_the_reader_has_let_go_of_it() {
@@ -366,7 +437,7 @@ mod tests {
 
     #[test]
     fn a_card_that_nobody_talks_with_goes_out_when_its_time_is_up() {
-        let visit = visited(Duration::ZERO, |reader| reader.send(&[POWER_ON]));
+        let visit = visited(Some(Duration::ZERO), |_| {});
         assert_eq!(visit, Visit { commands: 0, out: Out::TimeUp });
     }
 }

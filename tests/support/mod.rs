@@ -7,7 +7,7 @@ mod pcsc;
 use std::process::Command;
 
 pub use emulation::{Emulation, card_in_use};
-pub use pcsc::{PcscStack, VPCD, wait_until};
+pub use pcsc::{PcscStack, VPCD, VirtualReader, wait_until};
 
 /// A command with the built binary, in English and without settings of the machine.
 pub fn cancuoc() -> Command {

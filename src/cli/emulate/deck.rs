@@ -1,7 +1,7 @@
 //! Plays the cards of a deck in the virtual reader, each until somebody has read it.
 
 use std::fs::File;
-use std::io::{BufRead, IsTerminal, Read, Write};
+use std::io::{BufRead, BufReader, IsTerminal, Read, Write};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::steps::{Step, Steps};
 use super::{Arguments, unreachable};
 use crate::cli::card::deck::{LIST, SCHEMA};
 use crate::cli::{Context, ExitStatus, Failure, output, reader};
@@ -51,10 +52,10 @@ pub(super) fn play(
 ) -> Result<ExitStatus, Failure> {
     let entries = entries(&folder.join(LIST), &arguments.only)?;
     let mut events = Events::new(arguments.events.as_deref())?;
-    let next = next_card(context);
+    let mover = Mover::new(context, arguments);
     let mut played = Vec::new();
     for (card, entry) in &entries {
-        if stop.load(Ordering::Relaxed) {
+        if !mover.may_go_in(&arguments.vpcd, stop)? {
             return Ok(ExitStatus::Interrupted);
         }
         // The name of a file in the folder, and of nothing else on this machine.
@@ -63,15 +64,15 @@ pub(super) fn play(
         announce(context, card)?;
         events.write(&json!({ "event": "in", "name": card.name, "entry": entry }))?;
         let start = Instant::now();
-        let most = Duration::from_secs(arguments.seconds.into());
-        let taken = || stop.load(Ordering::Relaxed) || next.load(Ordering::Relaxed);
-        let visit = vpcd::visit(&mut soft_card, &arguments.vpcd, most, &taken)
+        let taken = || stop.load(Ordering::Relaxed) || mover.takes_out();
+        let visit = vpcd::visit(&mut soft_card, &arguments.vpcd, mover.most(), &taken)
             .map_err(|e| unreachable(&arguments.vpcd, &e))?;
         let out = visit_json(card, visit, start.elapsed());
         events.write(&out)?;
         played.push(out);
-        next.store(false, Ordering::Relaxed);
-        wait(Duration::from_secs(arguments.pause.into()), stop);
+        if !mover.went_out(stop)? {
+            return Ok(ExitStatus::Interrupted);
+        }
     }
     if context.json {
         let schema = "cancuoc.emulate-deck/1";
@@ -106,12 +107,77 @@ fn entries(path: &Path, only: &[String]) -> Result<Vec<(Card, Value)>, Failure> 
     Ok(entries)
 }
 
+/// Who moves the cards.
+enum Mover {
+    /// A card goes in by itself after a pause, and out when the reader lets go of it, its time is up
+    /// or somebody presses Enter.
+    Itself { most: Duration, pause: Duration, enter: Arc<AtomicBool> },
+    /// Standard input.
+    Input(Steps),
+}
+
+impl Mover {
+    fn new(context: &Context, arguments: &Arguments) -> Self {
+        if arguments.step {
+            return Self::Input(Steps::read(BufReader::new(std::io::stdin())));
+        }
+        Self::Itself {
+            most: Duration::from_secs(arguments.seconds.into()),
+            pause: Duration::from_secs(arguments.pause.into()),
+            enter: enter(context),
+        }
+    }
+
+    /// Waits until the next card may go in; `false` where it shall not.
+    fn may_go_in(&self, address: &str, stop: &AtomicBool) -> Result<bool, Failure> {
+        let stopped = || stop.load(Ordering::Relaxed);
+        if let Self::Input(steps) = self {
+            if !steps.wait(Step::In, stop)? {
+                return Ok(false);
+            }
+            // A card that left in mid-command is gone for the program that talked with it, and may be
+            // there still for the daemon.
+            vpcd::leave_empty(address, &stopped).map_err(|e| unreachable(address, &e))?;
+        }
+        Ok(!stopped())
+    }
+
+    /// Whether the card shall go out now.
+    fn takes_out(&self) -> bool {
+        match self {
+            Self::Itself { enter, .. } => enter.load(Ordering::Relaxed),
+            Self::Input(steps) => steps.has_come(),
+        }
+    }
+
+    /// How long a card lies there; `None` for as long as nobody takes it out.
+    const fn most(&self) -> Option<Duration> {
+        match self {
+            Self::Itself { most, .. } => Some(*most),
+            Self::Input(_) => None,
+        }
+    }
+
+    /// After a card went out; `false` where it was the last.
+    fn went_out(&self, stop: &AtomicBool) -> Result<bool, Failure> {
+        match self {
+            Self::Itself { pause, enter, .. } => {
+                enter.store(false, Ordering::Relaxed);
+                wait(*pause, stop);
+                Ok(true)
+            }
+            // Also of a card that left by itself, so that each has its two lines.
+            Self::Input(steps) => steps.wait(Step::Out, stop),
+        }
+    }
+}
+
 /// Set when somebody presses Enter, where somebody is there.
-fn next_card(context: &Context) -> Arc<AtomicBool> {
-    let next = Arc::new(AtomicBool::new(false));
+fn enter(context: &Context) -> Arc<AtomicBool> {
+    let pressed = Arc::new(AtomicBool::new(false));
     if std::io::stdin().is_terminal() {
         eprintln!("{}", context.text("emulate.next", &[]));
-        let flag = next.clone();
+        let flag = pressed.clone();
         // It ends with the program: reading a terminal cannot be interrupted.
         std::thread::spawn(move || {
             for line in std::io::stdin().lock().lines() {
@@ -122,7 +188,7 @@ fn next_card(context: &Context) -> Arc<AtomicBool> {
             }
         });
     }
-    next
+    pressed
 }
 
 /// Says which card goes in and what is expected of it.
