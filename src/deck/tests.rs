@@ -93,6 +93,12 @@ fn distrust(deck: &Deck, entry: &Entry) -> Option<&'static str> {
 }
 
 #[test]
+fn a_root_that_is_revoked_is_refused_for_that() {
+    let deck = Deck::new().unwrap();
+    assert_eq!(distrust(&deck, entry("N07-csca-revoked")), Some("csca_revoked"));
+}
+
+#[test]
 fn master_lists_and_links_are_refused_for_the_reason_that_is_meant() {
     let reasons = [
         ("list-signature", "signature_invalid"),
@@ -112,6 +118,10 @@ fn master_lists_and_links_are_refused_for_the_reason_that_is_meant() {
         ("link-missing", "csca_issuer_unknown"),
         ("link-by-signer", "csca_issuer_unknown"),
         ("link-too-late", "csca_issuer_unknown"),
+        ("link-by-other-state", "issuer_and_subject_country_differ"),
+        ("link-by-other-state-hidden", "csca_issuer_unknown"),
+        ("link-revoked", "csca_revoked"),
+        ("link-from-revoked", "csca_revoked"),
     ];
     let deck = Deck::new().unwrap();
     let bad = Deck::entries().into_iter().filter(|e| e.row() == "N09" && !e.is_good());

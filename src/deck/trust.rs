@@ -5,7 +5,7 @@ use cancuoc_primitives::curve::Curve;
 
 use super::DeckError;
 use super::certificate::{CertificateDraft, KEY_USAGE, SUBJECT_KEY_IDENTIFIER, key_identifier};
-use super::workshop::{CountrySigner, Workshop};
+use super::workshop::{CSCA_SERIAL, CountrySigner, DOCUMENT_SIGNER_SERIAL, Workshop};
 use crate::lds::{ParameterForm, write};
 use crate::pki::{KeyKind, Signer};
 
@@ -103,15 +103,20 @@ fn with_list(workshop: &Workshop, list: Option<Vec<u8>>) -> Files {
     files
 }
 
+/// The issuer, and a list on which a certificate of it stands.
+fn revoking(workshop: &Workshop, serial: &[u8]) -> Result<Files, DeckError> {
+    let csca = &workshop.csca;
+    let list = |r: &mut dyn CryptoRng| csca.revocation_list(&[serial], CURRENT, &csca.key, r);
+    Ok(with_list(workshop, Some(workshop.with_random(list)?)))
+}
+
 /// The issuer, and a list on which the document signer stands.
-pub(super) const REVOKED: Trust = Trust {
-    name: "revoked",
-    make: |workshop| {
-        let (csca, serial) = (&workshop.csca, [0x5D, 0x01]);
-        let list = |r: &mut dyn CryptoRng| csca.revocation_list(&[&serial], CURRENT, &csca.key, r);
-        Ok(with_list(workshop, Some(workshop.with_random(list)?)))
-    },
-};
+pub(super) const REVOKED: Trust =
+    Trust { name: "revoked", make: |workshop| revoking(workshop, &DOCUMENT_SIGNER_SERIAL) };
+
+/// The issuer, and a list on which it stands itself.
+pub(super) const CSCA_REVOKED: Trust =
+    Trust { name: "csca-revoked", make: |workshop| revoking(workshop, &CSCA_SERIAL) };
 
 /// The issuer, and a list of long ago.
 pub(super) const LIST_EXPIRED: Trust = Trust {

@@ -38,6 +38,11 @@ const KEY_UNTIL: &str = "2024-12-31T00:00:00Z";
 /// Until when everything else is valid.
 const UNTIL: &str = "2049-01-01T00:00:00Z";
 
+/// Serial number of every CSCA's certificate of itself.
+pub(super) const CSCA_SERIAL: [u8; 1] = [0x01];
+/// Serial number of every document signer.
+pub(super) const DOCUMENT_SIGNER_SERIAL: [u8; 2] = [0x5D, 0x01];
+
 /// O of all names: nobody shall take these certificates for real ones.
 const ORGANIZATION: &str = "Forgery deck, for tests only";
 
@@ -129,7 +134,7 @@ impl CountrySigner {
         let public_key = key.public_key();
         let request = CertificateRequest {
             kind: CertificateKind::CscaRoot,
-            serial: &[0x01],
+            serial: &CSCA_SERIAL,
             issuer: &name,
             subject: &name,
             country,
@@ -153,7 +158,7 @@ impl CountrySigner {
         let (public_key, issuer_key) = (key.public_key(), self.key.public_key());
         let mut request = CertificateRequest {
             kind: CertificateKind::DocumentSigner,
-            serial: &[0x5D, 0x01],
+            serial: &DOCUMENT_SIGNER_SERIAL,
             issuer: &self.name,
             subject: &subject,
             country: self.country,

@@ -195,6 +195,8 @@ pub(super) const ENTRIES: &[Entry] = &[
     Entry::good(REVOCATION_GOOD, |w| Ok(w.card())),
     Entry::forged("N07-revoked", &[failed(REVOCATION, "ds_revoked")], |w| Ok(w.card()))
         .trusting(trust::REVOKED),
+    Entry::unknown("N07-csca-revoked", &[skipped(CHAIN, "csca_unknown")], |w| Ok(w.card()))
+        .trusting(trust::CSCA_REVOKED),
     Entry::unknown("N07-list-expired", &[skipped(REVOCATION, "crl_expired")], |w| Ok(w.card()))
         .trusting(trust::LIST_EXPIRED)
         .twin(REVOCATION_GOOD),

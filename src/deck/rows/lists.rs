@@ -3,10 +3,12 @@
 use super::certificates::namesake;
 use crate::apdu::tlv::encode;
 use crate::deck::certificate::CertificateDraft;
-use crate::deck::entry::{Noted, skipped};
+use crate::deck::entry::{Noted, failed, skipped};
 use crate::deck::signed_object::SignedObject;
 use crate::deck::trust::{CURRENT, Files, foreign_csca, named, revocation_list};
-use crate::deck::workshop::{CountrySigner, DocumentSigner, SIGNED_AT, Workshop, validity};
+use crate::deck::workshop::{
+    CSCA_SERIAL, CountrySigner, DocumentSigner, SIGNED_AT, Workshop, validity,
+};
 use crate::deck::{DeckError, Entry, Trust};
 use crate::lds::sod::LDS_SECURITY_OBJECT;
 use crate::lds::{MASTER_LIST, ParameterForm, encode_master_list, tag, write};
@@ -16,6 +18,7 @@ const UNKNOWN: &[Noted] = &[skipped("pa.chain", "csca_unknown")];
 const LIST: &str = "N09-list";
 const LINK: &str = "N09-link";
 const TWO_LINKS: &str = "N09-two-links";
+const OTHER_STATE: &str = "N09-link-by-other-state";
 const NEWER: &str = "N09-list-newer";
 /// When a list is signed that is newer than the usual ones.
 const LATER: &str = "240701000000Z";
@@ -195,10 +198,41 @@ pub(super) const ENTRIES: &[Entry] = &[
         with_links(w, &old, &[link(w, &old, &w.csca)?])
     })
     .twin(LINK),
+    Entry::forged(OTHER_STATE, &[failed("pa.chain", "issuer_and_subject_country_differ")], |w| {
+        Ok(w.card())
+    })
+    .trusting(Trust {
+        name: folder_name(OTHER_STATE),
+        make: |w| {
+            let other = foreign_csca()?;
+            with_links(w, &other, &[link(w, &other, &w.csca)?])
+        },
+    })
+    .twin(LINK),
+    refused("N09-link-by-other-state-hidden", |w| {
+        // It says to be of the issuer's own old key; the identifier of the key leads to the other's.
+        let mut other = foreign_csca()?;
+        other.name.clone_from(&w.csca.name);
+        with_links(w, &other, &[link(w, &other, &w.csca)?])
+    })
+    .twin(LINK),
+    refused("N09-link-revoked", |w| link_and_list(w, &LINK_SERIAL)).twin(LINK),
+    refused("N09-link-from-revoked", |w| link_and_list(w, &CSCA_SERIAL)).twin(LINK),
 ];
+
+/// A link from a key that is trusted, and a list of that key on which a certificate stands.
+fn link_and_list(w: &Workshop, revoked: &[u8]) -> Folder {
+    let old = namesake(w)?;
+    let mut files = with_links(w, &old, &[link(w, &old, &w.csca)?])?;
+    let list = w.with_random(|r| old.revocation_list(&[revoked], CURRENT, &old.key, r))?;
+    files.push(named("vn-old.crl", list));
+    Ok(files)
+}
 
 /// Serial number of signers of lists.
 const SERIAL: [u8; 2] = [0x5D, 0x09];
+/// Serial number of links.
+const LINK_SERIAL: [u8; 1] = [0x02];
 
 /// A CA with a new key.
 fn another(w: &Workshop, country: &'static str, name: &str) -> Result<CountrySigner, DeckError> {
@@ -272,7 +306,7 @@ fn link(w: &Workshop, old: &CountrySigner, new: &CountrySigner) -> Result<Vec<u8
     let until = "2049-01-01T00:00:00Z";
     let request = CertificateRequest {
         kind: CertificateKind::CscaLink,
-        serial: &[0x02],
+        serial: &LINK_SERIAL,
         issuer: &old.name,
         subject: &new.name,
         country: new.country,
