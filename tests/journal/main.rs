@@ -1,6 +1,6 @@
 //! The journal of the production line, over both databases.
 
-#![allow(clippy::unwrap_used)] // helpers of tests
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // helpers of tests
 
 #[path = "../support/postgres.rs"]
 mod cluster;
