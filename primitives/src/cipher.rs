@@ -219,7 +219,7 @@ pub fn retail_mac(key: &[u8], data: &[u8]) -> Result<[u8; 8], CipherError> {
     retail_mac_chained(key, &[0; 8], data)
 }
 
-/// [`retail_mac`] with an initial chaining value: what a MAC over several commands goes on from.
+/// [`retail_mac()`] with an initial chaining value: what a MAC over several commands goes on from.
 ///
 /// # Errors
 /// [`CipherError::KeyLength`] unless the key has 16 bytes.
