@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use thiserror::Error;
 
-use super::lines::{Line, read_line};
+use super::lines::{Line, read_text_line};
 use crate::error::ErrorCode;
 use crate::lds::{ParameterForm, PublicKey, SignatureAlgorithm};
 use crate::pki::{Signer, SignerError};
@@ -220,7 +220,7 @@ pub fn verify(
     loop {
         let number = chain.lines + 1;
         let malformed = |what| ExportError::Malformed { line: number, what };
-        let line = match read_line(reader, MAX_LINE)? {
+        let line = match read_text_line(reader, MAX_LINE)? {
             Line::Whole(line) => line,
             Line::TooLong => return Err(malformed("too long")),
             Line::End => return Err(ExportError::NoEnd { lines: chain.lines }),
@@ -232,7 +232,7 @@ pub fn verify(
                 chain.add(&line);
             }
             Some(END) => {
-                if !matches!(read_line(reader, MAX_LINE)?, Line::End) {
+                if !matches!(read_text_line(reader, MAX_LINE)?, Line::End) {
                     return Err(malformed("there are lines after the signature"));
                 }
                 return verify_end(&value, &chain, key).map(|()| chain.lines);

@@ -12,7 +12,21 @@ pub(super) enum Line {
     End,
 }
 
-/// The next line.
+/// The next line of a text, without the carriage return that some programs put before its end.
+///
+/// # Errors
+/// An error of reading.
+pub(super) fn read_text_line(reader: &mut dyn BufRead, limit: usize) -> io::Result<Line> {
+    let mut line = read_line(reader, limit)?;
+    if let Line::Whole(bytes) = &mut line
+        && bytes.last() == Some(&b'\r')
+    {
+        bytes.pop();
+    }
+    Ok(line)
+}
+
+/// The next line, as its bytes are.
 ///
 /// # Errors
 /// An error of reading.
@@ -20,7 +34,10 @@ pub(super) fn read_line(reader: &mut dyn BufRead, limit: usize) -> io::Result<Li
     let mut line = Vec::new();
     let mut too_long = false;
     loop {
-        let available = reader.fill_buf()?;
+        let available = match reader.fill_buf() {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            available => available?,
+        };
         if available.is_empty() {
             return Ok(match (too_long, line.is_empty()) {
                 (true, _) => Line::TooLong,
@@ -39,9 +56,6 @@ pub(super) fn read_line(reader: &mut dyn BufRead, limit: usize) -> io::Result<Li
         }
         reader.consume(used);
         if end.is_some() {
-            if line.last() == Some(&b'\r') {
-                line.pop();
-            }
             return Ok(if too_long { Line::TooLong } else { Line::Whole(line) });
         }
     }

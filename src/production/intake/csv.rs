@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 use super::{BYTE_ORDER_MARK, Row, Rows, SCHEMA};
 use crate::issue::finding::Findings;
 use crate::issue::record::{self, MAX_LENGTH};
-use crate::production::lines::{Line, read_line};
+use crate::production::lines::{Line, read_text_line};
 
 /// The longest header, in bytes.
 const MAX_HEADER: usize = 64 * 1024;
@@ -43,7 +43,7 @@ impl<R: BufRead> CsvRows<R> {
     /// An error of reading.
     pub fn new(mut source: R) -> io::Result<Self> {
         let mut findings = Findings::default();
-        let header = match read_line(&mut source, MAX_HEADER)? {
+        let header = match read_text_line(&mut source, MAX_HEADER)? {
             Line::Whole(line) => line,
             Line::End => Vec::new(),
             Line::TooLong => {

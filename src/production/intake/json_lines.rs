@@ -5,7 +5,7 @@ use std::io::{self, BufRead};
 use super::{BYTE_ORDER_MARK, Row, Rows};
 use crate::issue::finding::Findings;
 use crate::issue::record::{MAX_LENGTH, parse};
-use crate::production::lines::{Line, read_line};
+use crate::production::lines::{Line, read_text_line};
 
 /// Room for the envelope around a record.
 const ENVELOPE: usize = 4096;
@@ -27,7 +27,7 @@ impl<R: BufRead> Rows for JsonLines<R> {
     fn next_row(&mut self) -> io::Result<Option<Row>> {
         loop {
             let limit = MAX_LENGTH + ENVELOPE;
-            let read = read_line(&mut self.reader, limit)?;
+            let read = read_text_line(&mut self.reader, limit)?;
             self.line += 1;
             let line = self.line;
             let source = match read {
